@@ -1,0 +1,1 @@
+//! Generation engine, rollout worker and scorer.

@@ -1,0 +1,1 @@
+//! The mathematics of alignment: credit and losses, tensors in, tensors out.

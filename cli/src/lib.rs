@@ -1,0 +1,1 @@
+//! The collimate binary: wiring, run loop, command line.

@@ -1,0 +1,3 @@
+//! The `collimate` command.
+
+fn main() {}

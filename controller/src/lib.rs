@@ -1,0 +1,1 @@
+//! The hybrid flow as a pure state machine: events in, commands out.

@@ -1,0 +1,1 @@
+//! Formats, order and resume cursor: bytes to rows to tasks.

@@ -1,0 +1,1 @@
+//! Statistics of an evaluation: accuracy, intervals, and the report line.

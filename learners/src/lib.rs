@@ -1,0 +1,1 @@
+//! Packing, forward, loss call, optimizer and schedules.

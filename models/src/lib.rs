@@ -1,0 +1,1 @@
+//! Transformers on LibTorch: packed forward, heads, tape, KV cache, load and save.

@@ -1,0 +1,1 @@
+//! Rewards and verifiers: one file each, and how they are combined.

@@ -1,0 +1,1 @@
+//! The run directory: atomic checkpoints, manifest, lock, metrics and event files.

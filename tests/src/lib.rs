@@ -1,0 +1,1 @@
+//! Whole-system tests: laws, goldens, faults, command lines, layering.

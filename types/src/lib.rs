@@ -1,0 +1,1 @@
+//! The nouns that travel through a run, and the contracts that strangers implement.

@@ -1,0 +1,1 @@
+//! Bounded readers and writers of model files: safetensors and GGUF, bytes and shapes.
