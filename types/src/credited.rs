@@ -1,0 +1,56 @@
+//! Hop 6: rollouts whose tokens carry credit, ready to be packed.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Prompt, TokenId, WeightsVersion};
+
+/// One completion with its credit. All vectors are `[T]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CreditedRow {
+    /// The completion.
+    pub tokens: Vec<TokenId>,
+    /// Which tokens take part in the loss.
+    pub trained: Vec<bool>,
+    /// Log-probability of each token under the policy that sampled, in nats.
+    pub logp_old: Vec<f32>,
+    /// Log-probability of each token under the reference, if the algorithm needs it.
+    pub logp_ref: Option<Vec<f32>>,
+    /// How much better than expected each token was.
+    pub advantage: Vec<f32>,
+    /// The weights that drew it.
+    pub version: WeightsVersion,
+}
+
+/// The completions of one prompt.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CreditedGroup {
+    /// What was asked.
+    pub prompt: Arc<Prompt>,
+    /// At least one completion.
+    pub rows: Vec<CreditedRow>,
+}
+
+/// Everything one update of the policy learns from.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct CreditedBatch {
+    /// In the order of the requests.
+    pub groups: Vec<CreditedGroup>,
+    /// The temperature the completions were drawn at: log-probabilities are taken at the same one.
+    pub temperature: f64,
+}
+
+impl CreditedBatch {
+    /// B: how many completions.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.groups.iter().map(|g| g.rows.len()).sum()
+    }
+
+    /// How many tokens take part in the loss.
+    #[must_use]
+    pub fn trained_tokens(&self) -> usize {
+        self.groups.iter().flat_map(|g| &g.rows).map(|r| r.trained.iter().filter(|t| **t).count()).sum()
+    }
+}
