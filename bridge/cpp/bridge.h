@@ -1,0 +1,35 @@
+// What Rust calls. Tensors cross as addresses of at::Tensor, as tch holds them; every function throws on misuse and cxx turns the
+// exception into a Result.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "rust/cxx.h"
+
+namespace collimate {
+
+// runtime.cpp
+void set_deterministic(bool on);
+void keep_large_allocations();
+rust::String show_config();
+rust::Vec<uint8_t> rng_state();
+void set_rng_state(rust::Slice<const uint8_t> state);
+size_t data_address(size_t tensor);
+bool is_plain(size_t tensor);
+
+// optimizer.cpp
+struct AdamWKnobs;
+void fused_adamw(rust::Slice<const size_t> params, rust::Slice<const size_t> grads, rust::Slice<const size_t> exp_avg,
+                 rust::Slice<const size_t> exp_avg_sq, rust::Slice<const size_t> steps, const AdamWKnobs& knobs);
+double foreach_norm(rust::Slice<const size_t> tensors);
+void foreach_mul(rust::Slice<const size_t> tensors, double factor);
+void foreach_zero(rust::Slice<const size_t> tensors);
+
+// decode.cpp
+struct DecodeShape;
+struct DecodeRow;
+void decode_attention(size_t qkv, size_t cos, size_t sin, size_t own_k, size_t own_v, size_t out, rust::Slice<const DecodeRow> rows,
+                      rust::Slice<const size_t> prefix_k, rust::Slice<const size_t> prefix_v, const DecodeShape& shape);
+
+}  // namespace collimate

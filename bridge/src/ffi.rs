@@ -1,0 +1,70 @@
+//! The declarations both languages share. Nothing outside this crate sees an address.
+
+#[cxx::bridge(namespace = "collimate")]
+pub(crate) mod raw {
+    /// Hyper-parameters of one AdamW step.
+    struct AdamWKnobs {
+        lr: f64,
+        beta1: f64,
+        beta2: f64,
+        eps: f64,
+        weight_decay: f64,
+    }
+
+    /// The attention shape of a model.
+    struct DecodeShape {
+        heads: i64,
+        kv_heads: i64,
+        head_dim: i64,
+        scale: f64,
+    }
+
+    /// Where a decoding row stands.
+    #[derive(Debug, Clone, Copy)]
+    struct DecodeRow {
+        /// Its place in the own cache.
+        slot: i64,
+        /// How many own tokens are cached already.
+        own_len: i64,
+        /// Which prefix it continues.
+        prefix: usize,
+        /// How many tokens that prefix has.
+        prefix_len: i64,
+    }
+
+    unsafe extern "C++" {
+        include!("bridge.h");
+
+        fn set_deterministic(on: bool);
+        fn keep_large_allocations();
+        fn show_config() -> String;
+        fn rng_state() -> Result<Vec<u8>>;
+        fn set_rng_state(state: &[u8]) -> Result<()>;
+        fn data_address(tensor: usize) -> Result<usize>;
+        fn is_plain(tensor: usize) -> bool;
+        fn fused_adamw(
+            params: &[usize],
+            grads: &[usize],
+            exp_avg: &[usize],
+            exp_avg_sq: &[usize],
+            steps: &[usize],
+            knobs: &AdamWKnobs,
+        ) -> Result<()>;
+        fn foreach_norm(tensors: &[usize]) -> Result<f64>;
+        fn foreach_mul(tensors: &[usize], factor: f64) -> Result<()>;
+        fn foreach_zero(tensors: &[usize]) -> Result<()>;
+        #[allow(clippy::too_many_arguments)]
+        fn decode_attention(
+            qkv: usize,
+            cos: usize,
+            sin: usize,
+            own_k: usize,
+            own_v: usize,
+            out: usize,
+            rows: &[DecodeRow],
+            prefix_k: &[usize],
+            prefix_v: &[usize],
+            shape: &DecodeShape,
+        ) -> Result<()>;
+    }
+}
