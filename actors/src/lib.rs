@@ -1,1 +1,16 @@
-//! Generation engine, rollout worker and scorer.
+//! Generation engine, rollout worker and scorer: everything that runs the policy forward only.
+//!
+//! ```text
+//! loop { batch = lease.next(); groups = worker.roll(batch)?; sink.send(groups)?; worker.adopt(weights.latest()?)?; }
+//! ```
+
+mod engine;
+mod error;
+mod filter;
+mod row;
+mod sampler;
+mod scorer;
+
+pub use engine::{Engine, Progress};
+pub use error::ActorError;
+pub use scorer::{Mismatch, blocks_of, logp_of, mismatch};

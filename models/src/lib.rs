@@ -1,1 +1,39 @@
 //! Transformers on LibTorch: packed forward, heads, tape, KV cache, load and save.
+//!
+//! A model is a *trunk* (token embedding and a list of [`Segment`]s) with a *head*. A batch is a list of [`Block`]s whose rows share a
+//! prefix that is computed once ([`Packed`]). Nothing here runs under autograd but what [`segment`] reruns on purpose: the backward pass
+//! goes segment by segment, and gradients add up in place in [`Param`].
+//!
+//! A new architecture is one file in [`arch`] and one word in its roster.
+
+pub mod arch;
+pub mod attention;
+mod cache;
+mod config;
+mod ctx;
+mod error;
+mod head;
+mod linear;
+mod load;
+mod model;
+pub mod packed;
+mod param;
+mod rope;
+mod save;
+pub mod segment;
+mod tape;
+
+pub use cache::{DecodeRows, KvCache, PrefixKv};
+pub use config::ModelConfig;
+pub use ctx::Ctx;
+pub use error::ModelError;
+pub use head::{HeadLeaves, HeadPass, LeafGrads, VocabHead};
+pub use linear::Linear;
+pub use load::{Source, open};
+pub use model::Model;
+pub use packed::{Block, Leaf, Packed, Suffix};
+pub use param::{Param, Piece};
+pub use rope::{Rope, RopeScaling};
+pub use save::{config_json, generation_config_json, weight_list, write_weight};
+pub use segment::{Saved, Segment};
+pub use tape::Tape;

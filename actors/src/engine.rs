@@ -1,0 +1,275 @@
+//! The generation engine: continuous batching over a cache in which a group's prompt lies once.
+
+use collimate_bridge::DecodeRow;
+use collimate_models::{KvCache, Model};
+use collimate_text::Tokenizer;
+use collimate_types::{Rollout, RolloutGroup, RolloutRequest, TokenId, WeightsVersion};
+use tch::Tensor;
+
+use crate::{
+    ActorError,
+    row::Row,
+    sampler::{self, Draw},
+};
+
+/// How many prompt tokens are computed in one forward pass at most (one prompt may be longer).
+const PREFILL_TOKENS: usize = 4096;
+
+/// What happened, for a progress line or a stream of text.
+#[derive(Debug)]
+pub enum Progress<'a> {
+    /// A completion grew by this text (which may be empty).
+    Text {
+        /// Index of the request.
+        request: usize,
+        /// Index inside the group.
+        member: usize,
+        /// The new text.
+        text: &'a str,
+    },
+    /// A completion is finished.
+    Done {
+        /// Index of the request.
+        request: usize,
+        /// Index inside the group.
+        member: usize,
+        /// The completion.
+        rollout: &'a Rollout,
+    },
+}
+
+/// Generates completions. Its cache is kept from batch to batch.
+#[derive(Debug, Default)]
+pub struct Engine {
+    cache: Option<KvCache>,
+    /// Prompt tokens computed since the engine was made.
+    pub prefilled: u64,
+    /// Tokens drawn since the engine was made.
+    pub drawn: u64,
+}
+
+/// A prompt whose members have not all started.
+struct Waiting {
+    request: usize,
+    next_member: usize,
+    /// Its place in the cache and the hidden state of its last token, once it is prefilled.
+    ready: Option<(usize, Tensor)>,
+}
+
+impl Engine {
+    /// A new engine.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Answers every request; groups come back in the order of the requests.
+    ///
+    /// A prompt is computed once and its keys and values are shared by its group. `slots` rows are decoded at once: a finished row leaves,
+    /// a waiting one enters. `observe` sees every piece of text; `false` interrupts.
+    ///
+    /// # Errors
+    /// When a prompt does not fit the model, the model gives numbers that are not finite, or `observe` interrupts.
+    pub fn generate(
+        &mut self,
+        model: &Model,
+        tokenizer: &Tokenizer,
+        requests: &[RolloutRequest],
+        slots: usize,
+        version: WeightsVersion,
+        observe: &mut dyn FnMut(Progress<'_>) -> bool,
+    ) -> Result<Vec<RolloutGroup>, ActorError> {
+        let _guard = tch::no_grad_guard();
+        let context = model.config.max_positions;
+        for r in requests {
+            if r.prompt.tokens.len() >= context {
+                let (prompt, tokens) = (r.prompt.task.id.clone(), r.prompt.tokens.len());
+                return Err(ActorError::PromptTooLong { prompt, tokens, context });
+            }
+        }
+        let cache = self.take_cache(model, requests, slots);
+        let mut run = Run::new(model, tokenizer, requests, cache, version);
+        let outcome = run.to_the_end(observe);
+        self.prefilled += run.prefilled;
+        self.drawn += run.drawn;
+        run.cache.clear_prefixes();
+        let (cache, done) = (run.cache, run.done);
+        self.cache = Some(cache);
+        outcome?;
+        let group = |(request, rollouts): (&RolloutRequest, Vec<Option<Rollout>>)| RolloutGroup {
+            prompt: request.prompt.clone(),
+            rollouts: rollouts.into_iter().flatten().collect(),
+        };
+        Ok(requests.iter().zip(done).map(group).collect())
+    }
+
+    /// The kept cache if it fits, else a new one.
+    fn take_cache(&mut self, model: &Model, requests: &[RolloutRequest], slots: usize) -> KvCache {
+        let rows: usize = requests.iter().map(|r| r.group).sum();
+        let slots = slots.clamp(1, rows.max(1));
+        let capacity = requests.iter().map(|r| r.sampling.max_new_tokens).max().unwrap_or(1).min(model.config.max_positions);
+        match self.cache.take() {
+            Some(cache) if cache.slots() == slots && cache.capacity() >= capacity && cache.kind() == model.kind() => cache,
+            _ => KvCache::new(&model.config, model.kind(), slots, capacity),
+        }
+    }
+}
+
+/// One batch on its way.
+struct Run<'a> {
+    model: &'a Model,
+    tokenizer: &'a Tokenizer,
+    requests: &'a [RolloutRequest],
+    version: WeightsVersion,
+    cache: KvCache,
+    waiting: std::collections::VecDeque<Waiting>,
+    free: Vec<usize>,
+    active: Vec<Row<'a>>,
+    /// How many members of each request have not finished.
+    unfinished: Vec<usize>,
+    done: Vec<Vec<Option<Rollout>>>,
+    prefilled: u64,
+    drawn: u64,
+}
+
+type Observer<'o> = &'o mut dyn FnMut(Progress<'_>) -> bool;
+
+impl<'a> Run<'a> {
+    fn new(model: &'a Model, tokenizer: &'a Tokenizer, requests: &'a [RolloutRequest], cache: KvCache, version: WeightsVersion) -> Self {
+        let waiting = (0..requests.len()).filter(|i| requests[*i].group > 0).map(|request| Waiting { request, next_member: 0, ready: None });
+        let unfinished = requests.iter().map(|r| r.group).collect();
+        let done = requests.iter().map(|r| (0..r.group).map(|_| None).collect()).collect();
+        let free = (0..cache.slots()).rev().collect();
+        let waiting = waiting.collect();
+        Self { model, tokenizer, requests, version, cache, waiting, free, active: Vec::new(), unfinished, done, prefilled: 0, drawn: 0 }
+    }
+
+    fn to_the_end(&mut self, observe: Observer<'_>) -> Result<(), ActorError> {
+        loop {
+            self.admit(observe)?;
+            if self.active.is_empty() {
+                return Ok(());
+            }
+            self.step(observe)?;
+        }
+    }
+
+    /// Waiting members take free slots and draw their first token from the prompt's last hidden state. Repeats, since a row may end at once.
+    fn admit(&mut self, observe: Observer<'_>) -> Result<(), ActorError> {
+        while !self.free.is_empty() && !self.waiting.is_empty() {
+            self.prefill()?;
+            let (mut entering, mut hidden) = (Vec::new(), Vec::new());
+            while let (Some(slot), Some(front)) = (self.free.last().copied(), self.waiting.front_mut()) {
+                let Some((prefix, last)) = &front.ready else { break };
+                let (request, member) = (front.request, front.next_member);
+                let asked = &self.requests[request];
+                let place = (slot, *prefix);
+                entering.push(Row::new(self.tokenizer, asked, (request, member), place, self.model.config.max_positions));
+                hidden.push(last.shallow_clone());
+                self.free.pop();
+                front.next_member += 1;
+                if front.next_member == asked.group {
+                    self.waiting.pop_front();
+                }
+            }
+            // One vector a prompt and one row of logits a member: the head is small beside what it saves.
+            let logits = self.model.logits(&Tensor::stack(&hidden, 0));
+            let start = self.active.len();
+            self.active.append(&mut entering);
+            self.take(&logits, start, observe)?;
+        }
+        Ok(())
+    }
+
+    /// Computes prompts that will be needed for the free slots, several in one pass.
+    fn prefill(&mut self) -> Result<(), ActorError> {
+        let (mut room, mut tokens, mut places) = (self.free.len(), 0, Vec::new());
+        for (place, w) in self.waiting.iter().enumerate() {
+            let (length, members) = (self.requests[w.request].prompt.tokens.len(), self.requests[w.request].group - w.next_member);
+            if room == 0 || (!places.is_empty() && tokens + length > PREFILL_TOKENS) {
+                break;
+            }
+            if w.ready.is_none() {
+                tokens += length;
+                places.push(place);
+            }
+            room = room.saturating_sub(members);
+        }
+        if places.is_empty() {
+            return Ok(());
+        }
+        let prompts: Vec<&[TokenId]> = places.iter().map(|p| self.requests[self.waiting[*p].request].prompt.tokens.as_slice()).collect();
+        let (prefixes, hidden) = self.model.prefill(&prompts)?;
+        self.prefilled += tokens as u64;
+        for ((place, prefix), row) in places.into_iter().zip(prefixes).zip(0_i64..) {
+            self.waiting[place].ready = Some((self.cache.insert(prefix), hidden.select(0, row)));
+        }
+        Ok(())
+    }
+
+    /// One token for every active row.
+    fn step(&mut self, observe: Observer<'_>) -> Result<(), ActorError> {
+        let tokens: Vec<TokenId> = self.active.iter().map(|r| r.tokens.last().copied().unwrap_or_default()).collect();
+        let place = |r: &Row<'_>| DecodeRow {
+            slot: r.slot as i64,
+            own_len: r.tokens.len() as i64 - 1,
+            prefix: r.prefix,
+            prefix_len: r.prefix_len as i64,
+        };
+        let hidden = self.model.decode(&tokens, self.active.iter().map(place).collect(), &self.cache)?;
+        let logits = self.model.logits(&hidden);
+        self.take(&logits, 0, observe)
+    }
+
+    /// Draws for `active[start..]`, whose logits these are, and lets finished rows go.
+    fn take(&mut self, logits: &Tensor, start: usize, observe: Observer<'_>) -> Result<(), ActorError> {
+        let eos = self.tokenizer.eos_ids();
+        let rows = &self.active[start..];
+        let seen: Vec<_> = rows.iter().map(|r| self.seen(r)).collect();
+        let draw = |(r, seen): (&Row<'_>, &'_ _)| -> Draw<'_> {
+            let sampling = &*self.requests[r.request].sampling;
+            let suppressed = if r.tokens.len() < sampling.min_new_tokens { eos } else { &[] };
+            Draw { sampling, uniform: r.seed.uniform(r.tokens.len() as u64), suppressed, seen }
+        };
+        let draws: Vec<Draw<'_>> = rows.iter().zip(seen.iter().map(|s| s as &dyn Fn() -> Vec<TokenId>)).map(draw).collect();
+        let drawn = sampler::draw(logits, &draws);
+        drop(draws);
+        drop(seen);
+        self.drawn += drawn.len() as u64;
+        for (row, drawn) in self.active[start..].iter_mut().zip(drawn) {
+            let Some(drawn) = drawn else {
+                let prompt = self.requests[row.request].prompt.task.id.clone();
+                return Err(ActorError::NotFinite { prompt, token: row.tokens.len() });
+            };
+            let text = row.push(drawn, eos)?;
+            if !observe(Progress::Text { request: row.request, member: row.member, text: &text }) {
+                return Err(ActorError::Interrupted);
+            }
+        }
+        self.release(start, observe);
+        Ok(())
+    }
+
+    fn seen<'s>(&'s self, row: &'s Row<'_>) -> impl Fn() -> Vec<TokenId> + 's {
+        move || self.requests[row.request].prompt.tokens.iter().chain(&row.tokens).copied().collect()
+    }
+
+    /// Takes finished rows out; their slots, and their prompt's place after the last of a group, are free again.
+    fn release(&mut self, start: usize, observe: Observer<'_>) {
+        let (done, kept): (Vec<_>, Vec<_>) = self.active.drain(start..).partition(Row::done);
+        self.active.extend(kept);
+        for row in done {
+            let (request, member, slot, prefix) = (row.request, row.member, row.slot, row.prefix);
+            let sampling = &self.requests[request].sampling;
+            let differs = sampling.truncates() || sampling.greedy() || sampling.min_new_tokens > 0;
+            let rollout = row.into_rollout(differs, self.version);
+            observe(Progress::Done { request, member, rollout: &rollout });
+            self.done[request][member] = Some(rollout);
+            self.free.push(slot);
+            self.unfinished[request] -= 1;
+            if self.unfinished[request] == 0 {
+                self.cache.remove(prefix);
+            }
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Keys and values of a decoding batch: each prompt's once, each row's own.
+
+use collimate_bridge::{DecodeRow, PrefixCache};
+use tch::{Device, Kind, Tensor};
+
+use crate::{ModelConfig, Rope};
+
+/// Keys and values of one prompt: per layer `[kv_heads, P, head_dim]`, keys rotated.
+#[derive(Debug)]
+pub struct PrefixKv {
+    /// Keys and values of each layer.
+    pub layers: Vec<(Tensor, Tensor)>,
+    /// P: tokens of the prompt.
+    pub length: usize,
+}
+
+/// The cache of a decoding batch. Own keys and values are allocated once; a prompt's lie in a place that is used again when its last
+/// row has left.
+#[derive(Debug)]
+pub struct KvCache {
+    own: Vec<(Tensor, Tensor)>,
+    prefixes: Vec<Option<PrefixKv>>,
+    empty: Tensor,
+    slots: usize,
+    capacity: usize,
+}
+
+/// The rows of one decoding step.
+#[derive(Debug)]
+pub struct DecodeRows {
+    /// Where each row stands.
+    pub rows: Vec<DecodeRow>,
+    /// Cosines of the new tokens' angles, `[n, head_dim / 2]`.
+    pub cos: Tensor,
+    /// Sines of the new tokens' angles.
+    pub sin: Tensor,
+}
+
+impl DecodeRows {
+    /// Rows at their positions: prefix and own tokens come before the new one.
+    #[must_use]
+    pub fn new(rows: Vec<DecodeRow>, rope: &Rope, kind: Kind) -> Self {
+        let positions: Vec<i64> = rows.iter().map(|r| r.prefix_len + r.own_len).collect();
+        let (cos, sin) = rope.table(&positions, kind);
+        Self { rows, cos, sin }
+    }
+}
+
+impl KvCache {
+    /// Room for `slots` rows of `capacity` own tokens.
+    #[must_use]
+    pub fn new(config: &ModelConfig, kind: Kind, slots: usize, capacity: usize) -> Self {
+        let shape = [slots as i64, config.kv_heads, capacity as i64, config.head_dim];
+        let one = || Tensor::zeros(shape, (kind, Device::Cpu));
+        let own = (0..config.layers).map(|_| (one(), one())).collect();
+        Self { own, prefixes: Vec::new(), empty: Tensor::zeros([0], (kind, Device::Cpu)), slots, capacity }
+    }
+
+    /// Bytes that [`KvCache::new`] takes.
+    #[must_use]
+    pub fn bytes(config: &ModelConfig, kind: Kind, slots: usize, capacity: usize) -> usize {
+        let per_token = 2 * config.layers * (config.kv_heads * config.head_dim) as usize * kind.elt_size_in_bytes();
+        slots * capacity * per_token
+    }
+
+    /// How many rows fit.
+    #[must_use]
+    pub fn slots(&self) -> usize {
+        self.slots
+    }
+
+    /// How many own tokens of a row fit.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// Keeps a prompt's keys and values; returns the place rows name in [`DecodeRow::prefix`].
+    pub fn insert(&mut self, prefix: PrefixKv) -> usize {
+        if let Some(place) = self.prefixes.iter().position(Option::is_none) {
+            self.prefixes[place] = Some(prefix);
+            return place;
+        }
+        self.prefixes.push(Some(prefix));
+        self.prefixes.len() - 1
+    }
+
+    /// Forgets a prompt.
+    pub fn remove(&mut self, place: usize) {
+        if let Some(prefix) = self.prefixes.get_mut(place) {
+            *prefix = None;
+        }
+    }
+
+    /// Forgets all prompts.
+    pub fn clear_prefixes(&mut self) {
+        self.prefixes.clear();
+    }
+
+    /// Float or Double.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.empty.kind()
+    }
+
+    /// Own keys and values of a layer, `[slots, kv_heads, capacity, head_dim]`.
+    #[must_use]
+    pub fn own(&self, layer: usize) -> (&Tensor, &Tensor) {
+        let (k, v) = &self.own[layer];
+        (k, v)
+    }
+
+    /// The prompts' keys and values of a layer, by place.
+    #[must_use]
+    pub fn prefixes(&self, layer: usize) -> Vec<PrefixCache<'_>> {
+        let view = |p: &'_ Option<PrefixKv>| p.as_ref().map(|p| (&p.layers[layer].0, &p.layers[layer].1));
+        let views = self.prefixes.iter().map(|p| {
+            let (k, v) = view(p).unwrap_or((&self.empty, &self.empty));
+            PrefixCache { k, v }
+        });
+        views.collect()
+    }
+}

@@ -1,0 +1,53 @@
+//! What a segment must know besides its input.
+
+use std::{cell::RefCell, collections::HashMap};
+
+use tch::{Device, Kind, Tensor};
+
+use crate::{Rope, packed::Span};
+
+/// Positions and blocks of one packed forward.
+#[derive(Debug)]
+pub struct Ctx<'a> {
+    /// Cosines of the rows' angles, `[N, head_dim / 2]`.
+    pub cos: Tensor,
+    /// Sines of the rows' angles, `[N, head_dim / 2]`.
+    pub sin: Tensor,
+    /// Which rows belong together.
+    pub spans: &'a [Span],
+    /// For each block the additive mask of its suffixes, `[S, P + S]`; none where a row attends causally to itself alone.
+    pub masks: Vec<Option<Tensor>>,
+    /// If set, attention leaves each layer's rotated keys and its values here, `[N, kv_heads, head_dim]`: a prompt's prefill.
+    pub kv: Option<RefCell<Vec<(Tensor, Tensor)>>>,
+}
+
+impl<'a> Ctx<'a> {
+    /// For the rows of a batch.
+    #[must_use]
+    pub fn new(rope: &Rope, positions: &[i64], spans: &'a [Span], kind: Kind) -> Self {
+        let (cos, sin) = rope.table(positions, kind);
+        let mut made = HashMap::new();
+        let masks = spans.iter().map(|span| mask(span, kind, &mut made)).collect();
+        Self { cos, sin, spans, masks, kv: None }
+    }
+
+    /// The same, keeping keys and values.
+    #[must_use]
+    pub fn keeping_kv(mut self) -> Self {
+        self.kv = Some(RefCell::new(Vec::new()));
+        self
+    }
+}
+
+/// Query s of a suffix sees the whole prefix and the suffix up to itself. Blocks of one shape share one mask.
+fn mask(span: &Span, kind: Kind, made: &mut HashMap<(i64, i64), Tensor>) -> Option<Tensor> {
+    let (p, s) = (span.prefix, span.suffixes.iter().copied().max().unwrap_or(0));
+    if p == 0 || s == 0 {
+        return None;
+    }
+    let mask = made.entry((p, s)).or_insert_with(|| {
+        let blocked = Tensor::full([s, p + s], f64::NEG_INFINITY, (kind, Device::Cpu));
+        blocked.triu(p + 1)
+    });
+    Some(mask.shallow_clone())
+}

@@ -1,0 +1,62 @@
+//! Every projection of every architecture.
+
+use tch::Tensor;
+
+use crate::Param;
+
+/// A projection `y = x Wᵀ + b` whose weight may fuse several projections of the same input (q, k, v; gate, up).
+///
+/// A layer's backward calls [`Linear::backward`] and knows nothing of what stands inside: a frozen base computes no `dW`.
+#[derive(Debug)]
+pub struct Linear {
+    weight: Param,
+    bias: Option<Param>,
+}
+
+impl Linear {
+    /// From a weight `[out, in]` and a bias `[out]`.
+    #[must_use]
+    pub fn new(weight: Param, bias: Option<Param>) -> Self {
+        Self { weight, bias }
+    }
+
+    /// Rows of activations.
+    ///
+    /// # Shapes
+    /// `x [N, in]` → `[N, out]`
+    #[must_use]
+    pub fn forward(&self, x: &Tensor) -> Tensor {
+        x.linear(self.weight.value(), self.bias.as_ref().map(Param::value))
+    }
+
+    /// Accumulates the gradients of weight and bias and returns the gradient of the input: `dW += dyᵀ x`, `db += Σ dy`, `dx = dy W`.
+    ///
+    /// # Shapes
+    /// `x [N, in]`, `dy [N, out]` → `[N, in]`
+    #[must_use]
+    pub fn backward(&self, x: &Tensor, dy: &Tensor) -> Tensor {
+        if self.weight.trainable() {
+            let _ = self.weight.grad().addmm_(&dy.tr(), x);
+        }
+        if let Some(bias) = &self.bias {
+            bias.accumulate(&dy.sum_dim_intlist([0_i64].as_slice(), false, dy.kind()));
+        }
+        dy.mm(self.weight.value())
+    }
+
+    /// The parameters.
+    pub fn params(&self) -> impl Iterator<Item = &Param> {
+        std::iter::once(&self.weight).chain(&self.bias)
+    }
+
+    /// The parameters, to be frozen.
+    pub fn params_mut(&mut self) -> impl Iterator<Item = &mut Param> {
+        std::iter::once(&mut self.weight).chain(&mut self.bias)
+    }
+
+    /// Width of the output.
+    #[must_use]
+    pub fn out(&self) -> i64 {
+        self.weight.value().size()[0]
+    }
+}

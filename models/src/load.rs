@@ -1,0 +1,195 @@
+//! From a Hugging Face directory or a GGUF file to a model.
+
+use std::path::{Path, PathBuf};
+
+use collimate_bridge::fill_f32;
+use collimate_weights::{TensorSource, gguf::Gguf, safetensors::SafetensorsDir};
+use serde_json::Value;
+use tch::{Device, Kind, Tensor};
+
+use crate::{
+    Linear, Model, ModelConfig, ModelError, Param, Piece,
+    arch::{self, Arch, Layout},
+};
+
+/// An opened model whose weights have not been read yet: what can be refused is refused here.
+#[derive(Debug)]
+pub struct Source {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// Its dimensions.
+    pub config: ModelConfig,
+    arch: &'static Arch,
+    file: File,
+}
+
+#[derive(Debug)]
+enum File {
+    Directory(SafetensorsDir),
+    Gguf(Box<Gguf>),
+}
+
+/// Opens a Hugging Face directory or a GGUF file.
+///
+/// # Errors
+/// When a file is missing, bad, or of an architecture that is not in the roster.
+pub fn open(path: &Path) -> Result<Source, ModelError> {
+    if path.is_dir() { open_directory(path) } else { open_gguf(path) }
+}
+
+fn open_directory(path: &Path) -> Result<Source, ModelError> {
+    let file = path.join("config.json");
+    let place = file.display().to_string();
+    let text = std::fs::read_to_string(&file).map_err(|source| ModelError::Io { path: place.clone(), source })?;
+    let raw: Value = serde_json::from_str(&text).map_err(|e| ModelError::config(&place, format!("is not JSON: {e}"), "restore the file"))?;
+    let kind = raw.get("model_type").and_then(Value::as_str).unwrap_or_default();
+    let arch = find(&place, "model_type", kind, |a| a.name)?;
+    let config = ModelConfig::from_hf(&raw, &place)?;
+    Ok(Source { path: path.into(), config, arch, file: File::Directory(SafetensorsDir::open(path)?) })
+}
+
+fn open_gguf(path: &Path) -> Result<Source, ModelError> {
+    let file = Gguf::open(path)?;
+    let place = path.display().to_string();
+    let kind = file.get("general.architecture").and_then(|v| v.as_str()).unwrap_or_default().to_owned();
+    let arch = find(&place, "general.architecture", &kind, |a| a.gguf)?;
+    let raw = (arch.config_from_gguf)(&file)?;
+    let config = ModelConfig::from_hf(&raw, &place)?;
+    Ok(Source { path: path.into(), config, arch, file: File::Gguf(Box::new(file)) })
+}
+
+fn find(place: &str, key: &str, kind: &str, name: fn(&Arch) -> &'static str) -> Result<&'static Arch, ModelError> {
+    let found = arch::ROSTER.iter().copied().find(|a| name(a) == kind);
+    let mend = format!("supported architectures: {}", arch::names());
+    found.ok_or_else(|| ModelError::config(format!("{place}: {key}"), format!("is `{kind}`"), mend))
+}
+
+impl Source {
+    /// The GGUF file, if it is one: the tokenizer is rebuilt from its metadata.
+    #[must_use]
+    pub fn gguf(&self) -> Option<&Gguf> {
+        match &self.file {
+            File::Gguf(file) => Some(file),
+            File::Directory(_) => None,
+        }
+    }
+
+    /// Bytes of the weights in float32.
+    #[must_use]
+    pub fn weight_bytes(&self) -> usize {
+        let head = if self.config.tied { 1 } else { 2 };
+        4 * (self.config.linear_params() + head * self.config.head_params())
+    }
+
+    /// Reads the weights.
+    ///
+    /// # Errors
+    /// When a tensor is missing, has another shape, or cannot be read.
+    pub fn load(&self, kind: Kind) -> Result<Model, ModelError> {
+        let _guard = tch::no_grad_guard();
+        let loader = Loader { config: self.config.clone(), place: self.path.display().to_string(), kind, source: self };
+        let parts = (self.arch.build)(&loader)?;
+        Ok(Model::new(self.arch.name, self.config.clone(), parts))
+    }
+
+    fn tensors(&self) -> &dyn TensorSource {
+        match &self.file {
+            File::Directory(file) => file,
+            File::Gguf(file) => file.as_ref(),
+        }
+    }
+}
+
+/// What an architecture reads its parameters with, by their Hugging Face names.
+#[derive(Debug)]
+pub struct Loader<'a> {
+    /// The dimensions.
+    pub config: ModelConfig,
+    /// The model, for messages.
+    pub place: String,
+    kind: Kind,
+    source: &'a Source,
+}
+
+impl Loader<'_> {
+    /// A parameter `[Σ rows, columns]` whose pieces are tensors of their own in the checkpoint.
+    ///
+    /// # Errors
+    /// When a piece is missing, has another shape, or cannot be read.
+    pub fn matrix(&self, pieces: &[(String, i64)], columns: i64) -> Result<Param, ModelError> {
+        self.read(pieces, &[columns])
+    }
+
+    /// A parameter `[Σ rows]`.
+    ///
+    /// # Errors
+    /// As [`Loader::matrix`].
+    pub fn vector(&self, pieces: &[(String, i64)]) -> Result<Param, ModelError> {
+        self.read(pieces, &[])
+    }
+
+    /// A projection made of `pieces` (names without `.weight` and `.bias`).
+    ///
+    /// # Errors
+    /// As [`Loader::matrix`].
+    pub fn linear(&self, pieces: &[(String, i64)], input: i64, bias: bool) -> Result<Linear, ModelError> {
+        let named = |ending: &str| pieces.iter().map(|(name, rows)| (format!("{name}.{ending}"), *rows)).collect::<Vec<_>>();
+        let weight = self.matrix(&named("weight"), input)?;
+        let bias = if bias { Some(self.vector(&named("bias"))?) } else { None };
+        Ok(Linear::new(weight, bias))
+    }
+
+    fn read(&self, pieces: &[(String, i64)], rest: &[i64]) -> Result<Param, ModelError> {
+        let rows: i64 = pieces.iter().map(|(_, rows)| rows).sum();
+        let shape = |rows: i64| std::iter::once(rows).chain(rest.iter().copied()).collect::<Vec<_>>();
+        // Every shape is checked before memory is asked for.
+        let found = pieces.iter().map(|(name, rows)| self.find(name, &shape(*rows))).collect::<Result<Vec<_>, _>>()?;
+        let value = Tensor::f_empty(shape(rows), (Kind::Float, Device::Cpu))?;
+        let mut start = 0;
+        let mut named = Vec::with_capacity(pieces.len());
+        for ((name, rows), (there, layout)) in pieces.iter().zip(found) {
+            let mut part = value.narrow(0, start, *rows);
+            fill_f32(&mut part, |out| self.source.tensors().read_f32(&there, out).map_err(ModelError::from))?;
+            if let Layout::Interleaved { heads } = layout {
+                part.copy_(&halves(&part, heads));
+            }
+            named.push(Piece { name: name.clone(), start, rows: *rows });
+            start += rows;
+        }
+        Ok(Param::new(value.to_kind(self.kind), named))
+    }
+
+    fn find(&self, name: &str, shape: &[i64]) -> Result<(String, Layout), ModelError> {
+        let fault = |what: String| ModelError::Tensor { place: self.place.clone(), tensor: name.into(), what };
+        let (there, layout) = match self.source.file {
+            File::Directory(_) => (name.to_owned(), Layout::Plain),
+            File::Gguf(_) => (self.source.arch.gguf_tensor)(name, &self.config).ok_or_else(|| fault("has no name in GGUF".into()))?,
+        };
+        let info = self.source.tensors().find(&there).ok_or_else(|| fault(format!("is missing (looked for `{there}`)")))?;
+        let got: Vec<i64> = info.shape.iter().map(|d| *d as i64).collect();
+        if got != shape {
+            return Err(fault(format!("has shape {got:?}, config.json asks for {shape:?}")));
+        }
+        Ok((there, layout))
+    }
+}
+
+/// Neighbouring rows of each head to halves: see [`Layout::Interleaved`].
+fn halves(t: &Tensor, heads: i64) -> Tensor {
+    let shape = t.size();
+    let half = shape[0] / heads / 2;
+    t.view([heads, half, 2, -1]).transpose(1, 2).contiguous().view(shape.as_slice())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn interleaved_rows_become_halves() {
+        // Two heads of four rows: pairs (0,1), (2,3) hold (first half, second half) of places 0 and 1.
+        let t = Tensor::arange(8, (Kind::Float, Device::Cpu)).view([8, 1]);
+        let rows = Vec::<f32>::try_from(halves(&t, 2).view([-1])).unwrap();
+        assert_eq!(rows, [0., 2., 1., 3., 4., 6., 5., 7.]);
+    }
+}
