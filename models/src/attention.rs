@@ -42,13 +42,7 @@ fn pieces(span: &Span) -> impl Iterator<Item = i64> {
     (span.prefix > 0).then_some(span.prefix).into_iter().chain(span.suffixes.iter().copied())
 }
 
-fn suffixes(
-    [q, k, v]: [&[Tensor]; 3],
-    prefix: Option<&(Tensor, Tensor)>,
-    mask: Option<&Tensor>,
-    span: &Span,
-    width: i64,
-) -> Vec<Tensor> {
+fn suffixes([q, k, v]: [&[Tensor]; 3], prefix: Option<&(Tensor, Tensor)>, mask: Option<&Tensor>, span: &Span, width: i64) -> Vec<Tensor> {
     let longest = span.suffixes.iter().copied().max().unwrap_or(0);
     let count = span.suffixes.len() as i64;
     let [q, mut k, mut v] = [q, k, v].map(|rows| heads_first(&stack(rows, longest)));

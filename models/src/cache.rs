@@ -113,10 +113,9 @@ impl KvCache {
     /// The prompts' keys and values of a layer, by place.
     #[must_use]
     pub fn prefixes(&self, layer: usize) -> Vec<PrefixCache<'_>> {
-        let view = |p: &'_ Option<PrefixKv>| p.as_ref().map(|p| (&p.layers[layer].0, &p.layers[layer].1));
-        let views = self.prefixes.iter().map(|p| {
-            let (k, v) = view(p).unwrap_or((&self.empty, &self.empty));
-            PrefixCache { k, v }
+        let views = self.prefixes.iter().map(|p| match p {
+            Some(p) => PrefixCache { k: &p.layers[layer].0, v: &p.layers[layer].1 },
+            None => PrefixCache { k: &self.empty, v: &self.empty },
         });
         views.collect()
     }

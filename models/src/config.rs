@@ -44,7 +44,8 @@ impl ModelConfig {
     pub fn from_hf(raw: &Value, place: &str) -> Result<Self, ModelError> {
         let hidden = dimension(raw, "hidden_size", place)?;
         let heads = dimension(raw, "num_attention_heads", place)?;
-        let kv_heads = if raw.get("num_key_value_heads").is_none_or(Value::is_null) { heads } else { dimension(raw, "num_key_value_heads", place)? };
+        let kv_heads =
+            if raw.get("num_key_value_heads").is_none_or(Value::is_null) { heads } else { dimension(raw, "num_key_value_heads", place)? };
         let head_dim = if raw.get("head_dim").is_none_or(Value::is_null) { hidden / heads } else { dimension(raw, "head_dim", place)? };
         if heads % kv_heads != 0 {
             let what = format!("num_attention_heads {heads} is not a multiple of num_key_value_heads {kv_heads}");
@@ -82,6 +83,12 @@ impl ModelConfig {
 }
 
 fn dimension(raw: &Value, key: &str, place: &str) -> Result<i64, ModelError> {
-    let wanted = || ModelError::config(format!("{place}: {key}"), format!("is {}", raw.get(key).unwrap_or(&Value::Null)), "it must be a whole number above 0");
+    let wanted = || {
+        ModelError::config(
+            format!("{place}: {key}"),
+            format!("is {}", raw.get(key).unwrap_or(&Value::Null)),
+            "it must be a whole number above 0",
+        )
+    };
     raw.get(key).and_then(Value::as_i64).filter(|v| (1..=LARGEST).contains(v)).ok_or_else(wanted)
 }

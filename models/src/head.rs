@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Tensor};
 
 use crate::{Packed, Param};
 
@@ -163,7 +163,14 @@ impl VocabHead {
     }
 
     /// dL/dz of a chunk from its log-probabilities, in place where no entropy is needed.
-    fn chunk_gradient(&self, logp: &Tensor, leaves: &HeadLeaves, pass: &HeadPass, grads: LeafGrads<'_>, (start, count): (i64, i64)) -> Tensor {
+    fn chunk_gradient(
+        &self,
+        logp: &Tensor,
+        leaves: &HeadLeaves,
+        pass: &HeadPass,
+        grads: LeafGrads<'_>,
+        (start, count): (i64, i64),
+    ) -> Tensor {
         let vocab = logp.size()[1];
         let (first, at, labels) = leaves.of(start, count);
         let per_row = |g: &Tensor| {
@@ -240,6 +247,7 @@ pub struct LeafGrads<'a> {
 mod tests {
     use super::*;
     use crate::{Block, Piece, Suffix};
+    use tch::Kind;
 
     fn param(t: Tensor) -> Param {
         let rows = t.size()[0];

@@ -41,7 +41,8 @@ fn open_directory(path: &Path) -> Result<Source, ModelError> {
     let file = path.join("config.json");
     let place = file.display().to_string();
     let text = std::fs::read_to_string(&file).map_err(|source| ModelError::Io { path: place.clone(), source })?;
-    let raw: Value = serde_json::from_str(&text).map_err(|e| ModelError::config(&place, format!("is not JSON: {e}"), "restore the file"))?;
+    let raw: Value =
+        serde_json::from_str(&text).map_err(|e| ModelError::config(&place, format!("is not JSON: {e}"), "restore the file"))?;
     let kind = raw.get("model_type").and_then(Value::as_str).unwrap_or_default();
     let arch = find(&place, "model_type", kind, |a| a.name)?;
     let config = ModelConfig::from_hf(&raw, &place)?;

@@ -138,10 +138,8 @@ impl Model {
         let layers = ctx.kv.map(std::cell::RefCell::into_inner).unwrap_or_default();
         // Contiguous and of its own, so that the batch's rows can be freed.
         let cut = |t: &Tensor, s: &Span| t.narrow(0, s.start, s.prefix).transpose(0, 1).contiguous();
-        let prefix = |s: &Span| PrefixKv {
-            layers: layers.iter().map(|(k, v)| (cut(k, s), cut(v, s))).collect(),
-            length: s.prefix as usize,
-        };
+        let prefix =
+            |s: &Span| PrefixKv { layers: layers.iter().map(|(k, v)| (cut(k, s), cut(v, s))).collect(), length: s.prefix as usize };
         Ok((spans.iter().map(prefix).collect(), hidden.index_select(0, &Tensor::from_slice(&last))))
     }
 

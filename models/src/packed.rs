@@ -156,7 +156,9 @@ impl Packed {
         for suffix in &block.suffixes {
             if suffix.tokens.is_empty() || suffix.tokens.len() != suffix.scored.len() {
                 let (tokens, scored) = (suffix.tokens.len(), suffix.scored.len());
-                return Err(ModelError::Batch(format!("a suffix of {tokens} tokens has a mask of {scored}; both must be equal and above 0")));
+                return Err(ModelError::Batch(format!(
+                    "a suffix of {tokens} tokens has a mask of {scored}; both must be equal and above 0"
+                )));
             }
             let first = self.tokens.len();
             for (column, (&label, _)) in suffix.tokens.iter().zip(&suffix.scored).enumerate().filter(|(_, (_, scored))| **scored) {

@@ -144,7 +144,7 @@ fn config_from_gguf(file: &Gguf) -> Result<Value, ModelError> {
     let (hidden, heads) = (need("llama.embedding_length")?, need("llama.attention.head_count")?);
     let vocab = match int("llama.vocab_size") {
         Some(v) => v,
-        None => file.get("tokenizer.ggml.tokens").and_then(|v| v.len()).ok_or_else(|| missing("llama.vocab_size"))? as u64,
+        None => file.get("tokenizer.ggml.tokens").and_then(|v| v.as_strings().map(|s| s.len())).ok_or_else(|| missing("llama.vocab_size"))? as u64,
     };
     let head_dim = int("llama.rope.dimension_count").or_else(|| hidden.checked_div(heads)).ok_or_else(|| missing("llama.attention.head_count"))?;
     let has = |name: &str| collimate_weights::TensorSource::find(file, name).is_some();
