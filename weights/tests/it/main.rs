@@ -1,0 +1,12 @@
+//! The readers and writers from outside: round trips, the peers' files, damage and hostility.
+
+mod gguf;
+mod hostile;
+mod mutations;
+mod quantise;
+mod safetensors;
+mod support;
+
+/// Counts the bytes that are allocated, for the claim that a reader takes no more memory than its file holds.
+#[global_allocator]
+static MEMORY: peak_alloc::PeakAlloc = peak_alloc::PeakAlloc;
