@@ -207,6 +207,7 @@ mod tests {
         let f32 = Encoding::Plain(Dtype::F32);
         assert_eq!(f32.bytes_of(&[0, 1 << 20]), Some(0));
         assert_eq!(f32.bytes_of(&[0, 1 << 40, 1 << 40]), None);
+        assert_eq!(f32.bytes_of(&[0, 1 << 63]), None, "strides are 63 bits wide");
         assert_eq!(f32.bytes_of(&[1 << 61, 2]), None, "the count fits in 63 bits, its bytes do not");
         assert_eq!(f32.bytes_of(&[]), Some(4));
     }

@@ -19,9 +19,8 @@ impl ModelFile {
     /// Opens a regular file for reading.
     pub(crate) fn open(path: &Path) -> Result<Self, WeightsError> {
         let fail = |doing, source| WeightsError::Io { file: path.to_owned(), doing, source };
-        let file = File::open(path).map_err(|e| fail("open", e))?;
-        let meta = file.metadata().map_err(|e| fail("ask the length of", e))?;
-        // A pipe or a device has no length to check offsets against.
+        // Asked before opening: to open a pipe that nobody writes to would wait for ever, and its length says nothing.
+        let meta = std::fs::metadata(path).map_err(|e| fail("open", e))?;
         if !meta.is_file() {
             return Err(WeightsError::Directory {
                 path: path.to_owned(),
@@ -29,7 +28,9 @@ impl ModelFile {
                 mend: "give the path of a model file",
             });
         }
-        Ok(Self { path: path.to_owned(), file, len: meta.len() })
+        let file = File::open(path).map_err(|e| fail("open", e))?;
+        let len = file.metadata().map_err(|e| fail("ask the length of", e))?.len();
+        Ok(Self { path: path.to_owned(), file, len })
     }
 
     /// Fills `out` from `offset` on.

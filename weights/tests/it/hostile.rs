@@ -168,6 +168,7 @@ fn safetensors_offsets_that_lie() {
     assert!(at("[2]", "[0,8]", 4).contains("tensor `w`: the tensor ends at byte"));
     assert!(at("[2]", "[8,0]", 8).contains("before it starts"));
     assert!(at("[2]", "[0,4]", 4).contains("takes 8 bytes and the offsets give 4"));
+    assert!(at("[1]", "[0,8]", 8).contains("takes 4 bytes and the offsets give 8"));
     assert!(at("[1]", "[4,8]", 8).contains("leaves a gap"));
     assert!(at("[1]", "[0,4]", 8).contains("goes on after its last tensor"));
     assert!(at("[1]", "[18446744073709551612,18446744073709551615]", 8).contains("`w`"));

@@ -1,5 +1,7 @@
 //! The readers and writers from outside: round trips, the peers' files, damage and hostility.
 
+#![expect(clippy::unwrap_used, reason = "these are tests; the lint spares only the functions that are marked as such")]
+
 mod gguf;
 mod hostile;
 mod mutations;
