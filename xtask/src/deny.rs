@@ -1,6 +1,7 @@
 //! cargo-deny: licences, sources and bans of the lock file; advisories where their database can be reached.
 
-use std::process::{Command, Stdio};
+use std::io::Read as _;
+use std::process::{ChildStderr, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::checkout::Checkout;
@@ -14,7 +15,8 @@ const FETCH_LIMIT: Duration = Duration::from_secs(90);
 
 /// Checks what needs no network beyond the crates themselves.
 pub(crate) fn check(here: &Checkout) -> Outcome {
-    let done = install(here).and_then(|()| pass(here.cargo().args(["deny", "check", "bans", "licenses", "sources"])));
+    let done =
+        install(here).and_then(|()| pass(here.cargo().args(["deny", "check", "--hide-inclusion-graph", "bans", "licenses", "sources"])));
     done.map_or_else(Outcome::Failed, |()| Outcome::Passed)
 }
 
@@ -25,9 +27,8 @@ pub(crate) fn advisories(here: &Checkout) -> Outcome {
     }
     match fetch(here) {
         Err(why) => Outcome::Skipped(format!("the advisory database cannot be reached: {why}")),
-        Ok(()) => {
-            pass(here.cargo().args(["deny", "check", "--disable-fetch", "advisories"])).map_or_else(Outcome::Failed, |()| Outcome::Passed)
-        }
+        Ok(()) => pass(here.cargo().args(["deny", "check", "--disable-fetch", "--hide-inclusion-graph", "advisories"]))
+            .map_or_else(Outcome::Failed, |()| Outcome::Passed),
     }
 }
 
@@ -52,14 +53,14 @@ fn fetch(here: &Checkout) -> Done {
         .env("GIT_TERMINAL_PROMPT", "0")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .spawn()
         .map_err(|e| format!("cannot run cargo: {e}"))?;
     let end = Instant::now() + FETCH_LIMIT;
     while Instant::now() < end {
         match child.try_wait() {
             Ok(Some(status)) if status.success() => return Ok(()),
-            Ok(Some(status)) => return Err(format!("`cargo deny fetch db` ended with {status}")),
+            Ok(Some(status)) => return Err(format!("`cargo deny fetch db` ended with {status}: {}", last_line(child.stderr.take()))),
             Ok(None) => std::thread::sleep(Duration::from_millis(100)),
             Err(error) => return Err(error.to_string()),
         }
@@ -67,4 +68,14 @@ fn fetch(here: &Checkout) -> Done {
     let _ = child.kill();
     let _ = child.wait();
     Err(format!("no answer in {}", say::seconds(FETCH_LIMIT)))
+}
+
+/// The reason a failed tool gave last.
+fn last_line(stderr: Option<ChildStderr>) -> String {
+    let mut text = String::new();
+    if let Some(mut stderr) = stderr {
+        // A reason that is not text is no worse than none.
+        let _ = stderr.read_to_string(&mut text);
+    }
+    text.trim().lines().last().unwrap_or("no reason given").to_owned()
 }

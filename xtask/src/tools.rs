@@ -77,7 +77,7 @@ pub(crate) fn need_pip(python: &Path) -> Done {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt as _;

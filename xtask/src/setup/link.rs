@@ -27,7 +27,7 @@ pub(crate) fn symlink(_target: &Path, _link: &Path) -> std::io::Result<()> {
     Err(std::io::Error::new(std::io::ErrorKind::Unsupported, "set LIBTORCH by hand on this system"))
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
     use super::*;
 

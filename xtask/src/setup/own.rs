@@ -111,7 +111,7 @@ fn absolute(path: &Path) -> Done<PathBuf> {
     path.canonicalize().map_err(|e| format!("{}: {e}", path.display()))
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
     use super::*;
 
