@@ -3,37 +3,42 @@
 use crate::checkout::Checkout;
 use crate::{Done, say, setup};
 
-/// Runs the whole workspace's tests; `args` are cargo test's own and go to both the build and the run.
+/// Runs the tests; `args` are cargo test's own. Without named packages the whole workspace is tested.
 pub(crate) fn run(here: &Checkout, args: &[String]) -> Done {
     setup::run(here)?;
     let clock = say::heading("build of the binary and the tests");
-    // Tests of the command line start the binary itself.
-    cargo(here, &["build".to_owned(), "-p".to_owned(), "collimate-cli".to_owned()])?;
-    cargo(here, &words(args, true))?;
+    cargo(here, &build_words(args))?;
     let build = clock.elapsed();
 
     let clock = say::heading("tests");
-    let outcome = cargo(here, &words(args, false));
+    let outcome = cargo(here, &test_words(args));
     say::line(&format!("\nbuild {}, tests {}", say::seconds(build), say::seconds(clock.elapsed())));
     outcome
 }
 
-/// The arguments of cargo: the whole workspace unless packages are named.
-fn words(args: &[String], no_run: bool) -> Vec<String> {
-    let cut = args.iter().position(|arg| arg == "--").unwrap_or(args.len());
-    let (own, harness) = args.split_at(cut);
-    let names_packages = own.iter().any(|arg| arg.starts_with("-p") || arg.starts_with("--package") || arg == "--workspace");
+fn test_words(args: &[String]) -> Vec<String> {
     let mut words = vec!["test".to_owned(), "--no-fail-fast".to_owned()];
-    if !names_packages {
+    if !names_packages(args) {
         words.push("--workspace".to_owned());
     }
-    words.extend(own.iter().cloned());
-    if no_run {
-        words.push("--no-run".to_owned());
-    } else {
-        words.extend(harness.iter().cloned());
-    }
+    words.extend(args.iter().cloned());
     words
+}
+
+/// One command builds the tests and the binary that tests of the command line start: apart they would get different
+/// features of shared crates, and half of the tree would be compiled twice.
+fn build_words(args: &[String]) -> Vec<String> {
+    if !names_packages(args) {
+        return ["build", "--workspace", "--bins", "--tests"].map(str::to_owned).to_vec();
+    }
+    let mut words: Vec<String> = test_words(args).into_iter().take_while(|word| word != "--").collect();
+    words.push("--no-run".to_owned());
+    words
+}
+
+fn names_packages(args: &[String]) -> bool {
+    let own = args.iter().take_while(|arg| *arg != "--");
+    own.into_iter().any(|arg| arg.starts_with("-p") || arg.starts_with("--package") || arg == "--workspace")
 }
 
 fn cargo(here: &Checkout, words: &[String]) -> Done {
@@ -44,7 +49,7 @@ fn cargo(here: &Checkout, words: &[String]) -> Done {
 
 #[cfg(test)]
 mod tests {
-    use super::words;
+    use super::{build_words, test_words};
 
     fn split(text: &str) -> Vec<String> {
         text.split_whitespace().map(str::to_owned).collect()
@@ -52,14 +57,15 @@ mod tests {
 
     #[test]
     fn the_whole_workspace_is_tested_unless_packages_are_named() {
-        assert_eq!(words(&[], false), split("test --no-fail-fast --workspace"));
-        assert_eq!(words(&split("-p collimate-text stop"), false), split("test --no-fail-fast -p collimate-text stop"));
+        assert_eq!(test_words(&[]), split("test --no-fail-fast --workspace"));
+        assert_eq!(test_words(&split("-p collimate-text stop")), split("test --no-fail-fast -p collimate-text stop"));
+        assert_eq!(test_words(&split("stop -- -p")), split("test --no-fail-fast --workspace stop -- -p"));
     }
 
     #[test]
-    fn the_build_gets_no_argument_of_the_harness() {
-        let args = split("resume -- --nocapture");
-        assert_eq!(words(&args, true), split("test --no-fail-fast --workspace resume --no-run"));
-        assert_eq!(words(&args, false), split("test --no-fail-fast --workspace resume -- --nocapture"));
+    fn the_build_covers_the_binary_and_gets_no_argument_of_the_harness() {
+        assert_eq!(build_words(&split("resume -- --nocapture")), split("build --workspace --bins --tests"));
+        let args = split("-p collimate-text stop -- --nocapture");
+        assert_eq!(build_words(&args), split("test --no-fail-fast -p collimate-text stop --no-run"));
     }
 }

@@ -17,9 +17,9 @@ pub(crate) fn ready(here: &Checkout, what: &Artefact) -> Done<PathBuf> {
     if artefact::state(what, &folder) == State::Ready {
         return Ok(folder);
     }
-    let python = Python::new(tools::need_python()?);
+    let mut python = Python::new(tools::need_python()?);
     fs::create_dir_all(&here.cache).map_err(|e| format!("cannot make {}: {e}", here.cache.display()))?;
-    let _lock = lock(&here.cache)?;
+    python.hold(lock(&here.cache)?);
     // Another set-up may have done the work while this one waited.
     match artefact::state(what, &folder) {
         State::Ready => return Ok(folder),
@@ -35,13 +35,21 @@ pub(crate) fn ready(here: &Checkout, what: &Artefact) -> Done<PathBuf> {
 /// Takes a folder laid by hand as ours if its key files are the pinned ones.
 fn adopt(python: &Python, what: &Artefact, folder: &Path) -> Done<bool> {
     say::line(&format!("set-up: checking {}, which has no stamp", folder.display()));
-    for key in what.keys {
-        if python.sha256(&folder.join(key.path))? != key.sha256 {
-            return Ok(false);
-        }
+    if foreign_key(python, what, folder)?.is_some() {
+        return Ok(false);
     }
     artefact::stamp(what, folder)?;
     Ok(true)
+}
+
+/// The first key file whose content is not the pinned one.
+fn foreign_key(python: &Python, what: &Artefact, folder: &Path) -> Done<Option<&'static str>> {
+    for key in what.keys {
+        if python.sha256(&folder.join(key.path))? != key.sha256 {
+            return Ok(Some(key.path));
+        }
+    }
+    Ok(None)
 }
 
 fn fetch(python: &Python, here: &Checkout, what: &Artefact, folder: &Path) -> Done {
@@ -55,7 +63,7 @@ fn fetch(python: &Python, here: &Checkout, what: &Artefact, folder: &Path) -> Do
     for folder in [&temporary, &scratch, &downloads] {
         fs::create_dir_all(folder).map_err(|e| format!("cannot make {}: {e}", folder.display()))?;
     }
-    let wheels: u64 = what.wheels.iter().map(|wheel| wheel.bytes).sum();
+    let wheels: u64 = what.wheels.iter().filter(|wheel| !downloads.join(wheel.file).is_file()).map(|wheel| wheel.bytes).sum();
     // pip holds a wheel twice for a moment, before anything is unpacked.
     need_space(python.free_space(&here.cache)?, wheels + what.unpacked.max(wheels), what.name, &here.cache)?;
     say::line(&format!("set-up: {}, {} to download, {} on disk", what.name, say::megabytes(wheels), say::megabytes(what.unpacked)));
@@ -65,11 +73,14 @@ fn fetch(python: &Python, here: &Checkout, what: &Artefact, folder: &Path) -> Do
         say::line(&format!("set-up: unpacking {}", one.file));
         python.unpack(&file, &temporary, what)?;
     }
-    artefact::stamp(what, &temporary)?;
-    match artefact::state(what, &temporary) {
-        State::Ready => {}
-        other => return Err(format!("the wheels of {} do not hold what they should: {other:?}", what.name)),
+    // What reached the disk is the pinned content, not only what left the index.
+    if let Some(path) = foreign_key(python, what, &temporary)? {
+        return Err(format!(
+            "{path} of {} does not have the pinned hash, though its wheel has; correct xtask/src/setup/pins.rs",
+            what.name
+        ));
     }
+    artefact::stamp(what, &temporary)?;
     publish(&temporary, folder)?;
     for one in what.wheels {
         remove(&downloads.join(one.file))?;

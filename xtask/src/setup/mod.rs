@@ -48,10 +48,10 @@ fn libtorch(here: &Checkout) -> Done<String> {
             v = pins::LIBTORCH_VERSION
         ));
     }
-    let pinned = if gpu_present() { &pins::LIBTORCH_CUDA } else { &pins::LIBTORCH };
-    let target = install::ready(here, pinned)?;
+    let target = install::ready(here, &pins::LIBTORCH)?;
     link::point(&here.link(), &target)?;
-    Ok(format!("{} is in {}", pinned.name, target.display()))
+    let gpu = if gpu_present() { "; for the GPU see docs/setup.md" } else { "" };
+    Ok(format!("{} is in {}{gpu}", pins::LIBTORCH.name, target.display()))
 }
 
 /// A LibTorch that `.libtorch` has pointed to since an earlier set-up or that someone laid there by hand.
@@ -67,7 +67,7 @@ fn chosen_earlier(here: &Checkout) -> Done<Option<PathBuf>> {
     Ok(Some(link.join("torch").canonicalize().unwrap_or(link)))
 }
 
-/// Whether the CUDA half of LibTorch is of any use here.
+/// Whether the person may wonder where CUDA is.
 fn gpu_present() -> bool {
     Path::new("/dev/nvidia0").exists() || tools::find("nvidia-smi").is_some()
 }

