@@ -32,4 +32,11 @@ struct DecodeRow;
 void decode_attention(size_t qkv, size_t cos, size_t sin, size_t own_k, size_t own_v, size_t out, rust::Slice<const DecodeRow> rows,
                       rust::Slice<const size_t> prefix_k, rust::Slice<const size_t> prefix_v, const DecodeShape& shape);
 
+// layer.cpp
+void rms_norm(size_t x, size_t weight, double eps, size_t out);
+void rms_norm_backward(size_t x, size_t weight, double eps, size_t dy, size_t dx, size_t dweight);
+void silu_mul(size_t gate_up, size_t out);
+void silu_mul_backward(size_t gate_up, size_t dy, size_t out, size_t dgate_up);
+void rotate_heads(size_t x, int64_t heads, size_t cos, size_t sin, bool back);
+
 }  // namespace collimate

@@ -11,31 +11,13 @@
 
 #include "bridge.h"
 #include "collimate-bridge/src/ffi.rs.h"
-
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define CLONES
-#endif
+#include "simd.h"
 
 namespace collimate {
 namespace {
 
-// Eight running sums, so that the compiler can keep a vector of them; always the same order of additions.
 template <typename T>
-static inline __attribute__((always_inline)) T dot(const T* a, const T* b, int64_t n) {
-    T sums[16] = {0};
-    int64_t i = 0;
-    for (; i + 16 <= n; i += 16)
-        for (int j = 0; j < 16; ++j) sums[j] += a[i + j] * b[i + j];
-    T sum = 0;
-    for (int j = 0; j < 16; ++j) sum += sums[j];
-    for (; i < n; ++i) sum += a[i] * b[i];
-    return sum;
-}
-
-template <typename T>
-static inline __attribute__((always_inline)) void rotate(const T* in, const T* cos, const T* sin, T* out, int64_t half) {
+INLINE void rotate(const T* in, const T* cos, const T* sin, T* out, int64_t half) {
     for (int64_t i = 0; i < half; ++i) {
         T a = in[i], b = in[i + half];
         out[i] = a * cos[i] - b * sin[i];
@@ -61,7 +43,7 @@ struct Head {
 };
 
 template <typename T>
-static inline __attribute__((always_inline)) void attend_body(const Head<T>& h) {
+INLINE void attend_body(const Head<T>& h) {
     const int64_t half = h.dim / 2, total = h.prefix + h.own + 1;
     rotate(h.k, h.cos, h.sin, h.own_k + h.own * h.dim, half);
     std::copy(h.v, h.v + h.dim, h.own_v + h.own * h.dim);
@@ -77,7 +59,7 @@ static inline __attribute__((always_inline)) void attend_body(const Head<T>& h) 
         }
         T sum = 0;
         for (int64_t j = 0; j < total; ++j) {
-            scores[j] = std::exp(scores[j] - top);
+            scores[j] = exp_of(scores[j] - top);
             sum += scores[j];
         }
         T* out = h.out + r * h.dim;

@@ -20,8 +20,11 @@ void set_deterministic(bool on) {
 
 void keep_large_allocations() {
     // By default glibc gives every block above 128 KiB back to the system and faults its pages in anew at the next step: seconds a step.
-    mallopt(M_MMAP_THRESHOLD, 1 << 30);
+    // (M_MMAP_THRESHOLD cannot be set above 32 MiB, so mapping is switched off; one arena, because only the main one can grow at will.)
+    mallopt(M_MMAP_MAX, 0);
+    mallopt(M_ARENA_MAX, 1);
     mallopt(M_TRIM_THRESHOLD, -1);
+    mallopt(M_TOP_PAD, 64 << 20);
 }
 
 rust::String show_config() { return rust::String::lossy(at::show_config()); }

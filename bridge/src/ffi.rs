@@ -53,6 +53,11 @@ pub(crate) mod raw {
         fn foreach_norm(tensors: &[usize]) -> Result<f64>;
         fn foreach_mul(tensors: &[usize], factor: f64) -> Result<()>;
         fn foreach_zero(tensors: &[usize]) -> Result<()>;
+        fn rms_norm(x: usize, weight: usize, eps: f64, out: usize) -> Result<()>;
+        fn rms_norm_backward(x: usize, weight: usize, eps: f64, dy: usize, dx: usize, dweight: usize) -> Result<()>;
+        fn silu_mul(gate_up: usize, out: usize) -> Result<()>;
+        fn silu_mul_backward(gate_up: usize, dy: usize, out: usize, dgate_up: usize) -> Result<()>;
+        fn rotate_heads(x: usize, heads: i64, cos: usize, sin: usize, back: bool) -> Result<()>;
         #[allow(clippy::too_many_arguments)]
         fn decode_attention(
             qkv: usize,

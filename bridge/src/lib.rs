@@ -7,11 +7,13 @@
 
 mod decode;
 mod ffi;
+mod layer;
 mod memory;
 mod optimizer;
 mod runtime;
 
 pub use decode::{DecodeRow, DecodeShape, PrefixCache, decode_attention};
+pub use layer::{rms_norm, rms_norm_backward, rotate_heads, silu_mul, silu_mul_backward};
 pub use memory::{bytes, fill_f32};
 pub use optimizer::{AdamW, foreach_mul, foreach_norm, foreach_zero, fused_adamw};
 pub use runtime::{keep_large_allocations, rng_state, set_deterministic, set_rng_state, show_config};

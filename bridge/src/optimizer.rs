@@ -33,8 +33,7 @@ pub fn fused_adamw(
     knobs: AdamW,
 ) -> Result<(), BridgeError> {
     let list = |tensors: &[&Tensor]| tensors.iter().map(|t| address(t)).collect::<Vec<_>>();
-    let knobs =
-        raw::AdamWKnobs { lr: knobs.lr, beta1: knobs.beta1, beta2: knobs.beta2, eps: knobs.eps, weight_decay: knobs.weight_decay };
+    let knobs = raw::AdamWKnobs { lr: knobs.lr, beta1: knobs.beta1, beta2: knobs.beta2, eps: knobs.eps, weight_decay: knobs.weight_decay };
     Ok(raw::fused_adamw(&list(params), &list(grads), &list(exp_avg), &list(exp_avg_sq), &list(steps), &knobs)?)
 }
 
