@@ -35,12 +35,23 @@ impl Linear {
     /// `x [N, in]`, `dy [N, out]` → `[N, in]`
     #[must_use]
     pub fn backward(&self, x: &Tensor, dy: &Tensor) -> Tensor {
+        self.accumulate(x, dy);
+        self.input_gradient(dy)
+    }
+
+    /// The first half of [`Linear::backward`]: the parameters' gradients, nothing for what is frozen.
+    pub fn accumulate(&self, x: &Tensor, dy: &Tensor) {
         if self.weight.trainable() {
             let _ = self.weight.grad().addmm_(&dy.tr(), x);
         }
         if let Some(bias) = &self.bias {
             bias.accumulate(&dy.sum_dim_intlist([0_i64].as_slice(), false, dy.kind()));
         }
+    }
+
+    /// The second half of [`Linear::backward`]: the input's gradient.
+    #[must_use]
+    pub fn input_gradient(&self, dy: &Tensor) -> Tensor {
         dy.mm(self.weight.value())
     }
 

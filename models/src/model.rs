@@ -4,7 +4,10 @@ use collimate_bridge::DecodeRow;
 use collimate_types::TokenId;
 use tch::{Device, Kind, Tensor};
 
-use crate::{Ctx, DecodeRows, KvCache, ModelConfig, ModelError, Packed, Param, PrefixKv, Rope, Segment, Tape, VocabHead, packed::Span};
+use crate::{
+    Ctx, DecodeRows, KvCache, ModelConfig, ModelError, Packed, Param, PrefixKv, Rope, Saved, Segment, Tape, VocabHead, packed::Span,
+    segment::rerun_backward,
+};
 
 /// A language model: embedding, segments, head. Call everything under a no-grad guard; [`crate::segment`] opens autograd where it needs it.
 #[derive(Debug)]
@@ -19,6 +22,9 @@ pub struct Model {
     rope: Rope,
     kind: Kind,
 }
+
+/// One segment's backward.
+type Back = fn(&(dyn Segment + 'static), &Saved, &Tensor, &Ctx<'_>) -> Tensor;
 
 /// The parts an architecture builds.
 #[derive(Debug)]
@@ -93,11 +99,35 @@ impl Model {
         Ok(self.trunk(&packed.token_tensor(), &ctx, tape))
     }
 
+    /// The trunk made of differentiable operations alone: what [`Model::forward`] is tested against.
+    ///
+    /// # Errors
+    /// As [`Model::forward`].
+    pub fn run(&self, packed: &Packed) -> Result<Tensor, ModelError> {
+        self.check(&packed.tokens, &packed.positions)?;
+        let ctx = Ctx::new(&self.rope, &packed.positions, &packed.spans, self.kind);
+        let embedded = self.embedding.value().index_select(0, &packed.token_tensor());
+        Ok(self.segments.iter().fold(embedded, |x, segment| segment.run(&x, &ctx)))
+    }
+
     /// Back through the trunk: accumulates every parameter's gradient. `dhead [R, hidden]` is the gradient of the head's rows.
     ///
     /// # Errors
     /// When the tape does not hold one entry per segment.
     pub fn backward(&self, packed: &Packed, tape: &mut Tape, dhead: &Tensor) -> Result<(), ModelError> {
+        self.backward_with(packed, tape, dhead, |segment, saved, dy, ctx| segment.backward(saved, dy, ctx))
+    }
+
+    /// The same by the default backward of every segment (see [`crate::segment::rerun_backward`]), for a tape of inputs: the reference
+    /// that a backward written by hand is tested against.
+    ///
+    /// # Errors
+    /// As [`Model::backward`].
+    pub fn backward_by_autograd(&self, packed: &Packed, tape: &mut Tape, dhead: &Tensor) -> Result<(), ModelError> {
+        self.backward_with(packed, tape, dhead, |segment, saved, dy, ctx| rerun_backward(segment, saved, dy, ctx))
+    }
+
+    fn backward_with(&self, packed: &Packed, tape: &mut Tape, dhead: &Tensor, back: Back) -> Result<(), ModelError> {
         if tape.len() != self.segments.len() {
             return Err(ModelError::Batch(format!("the tape holds {} of {} segments", tape.len(), self.segments.len())));
         }
@@ -106,7 +136,7 @@ impl Model {
         let _ = dx.index_copy_(0, &packed.head_row_tensor(), dhead);
         for segment in self.segments.iter().rev() {
             if let Some(saved) = tape.pop() {
-                dx = segment.backward(&saved, &dx, &ctx);
+                dx = back(segment.as_ref(), &saved, &dx, &ctx);
             }
         }
         self.embedding_backward(packed, &dx);
@@ -170,7 +200,7 @@ impl Model {
         for segment in &self.segments {
             let (y, saved) = segment.forward(&x, ctx);
             if let Some(tape) = tape.as_deref_mut() {
-                tape.push(saved);
+                tape.push(&x, saved);
             }
             x = y;
         }

@@ -78,6 +78,12 @@ impl Param {
         grad.get_or_insert_with(|| self.value.detach().zeros_like()).shallow_clone()
     }
 
+    /// The gradient buffer, or one to be thrown away if the parameter is not trained.
+    #[must_use]
+    pub fn grad_or_scratch(&self) -> Tensor {
+        if self.trainable { self.grad() } else { self.value.zeros_like() }
+    }
+
     /// Adds to the gradient, if the parameter is trained.
     pub fn accumulate(&self, grad: &Tensor) {
         if self.trainable {

@@ -1,13 +1,15 @@
 //! Llama (Touvron et al. 2023, arXiv:2302.13971): RMS normalisation, rotary positions, grouped-query attention, SwiGLU.
 
-use collimate_bridge::{DecodeShape, decode_attention};
+use collimate_bridge::{
+    BridgeError, DecodeShape, decode_attention, rms_norm, rms_norm_backward, rotate_heads, silu_mul, silu_mul_backward,
+};
 use collimate_weights::gguf::Gguf;
 use serde_json::{Value, json};
 use tch::Tensor;
 
 use super::{Arch, Layout};
 use crate::{
-    Ctx, DecodeRows, KvCache, Linear, ModelConfig, ModelError, Param, Rope, Segment, VocabHead, attention, load::Loader, model::Parts, rope,
+    Ctx, DecodeRows, KvCache, Linear, ModelConfig, ModelError, Param, Rope, Saved, Segment, VocabHead, attention, load::Loader, model::Parts, rope,
 };
 
 /// The card of the architecture.
@@ -40,27 +42,104 @@ impl Layer {
     }
 }
 
-impl Segment for Layer {
-    fn run(&self, x: &Tensor, ctx: &Ctx<'_>) -> Tensor {
-        let DecodeShape { heads, kv_heads, head_dim, .. } = self.shape;
-        let qkv = self.qkv.forward(&self.norm(x, &self.attention_norm)).view([-1, heads + 2 * kv_heads, head_dim]);
-        let parts = qkv.split_with_sizes([heads, kv_heads, kv_heads], 1);
-        let angles = (&ctx.cos, &ctx.sin);
-        let (q, k, v) = (rope::rotate(&parts[0], angles), rope::rotate(&parts[1], angles), &parts[2]);
+/// The backward pass by hand. What is kept of a row: input, rotated q and k with v, attention's output, the MLP's input, gate and up; both
+/// normalisations and the gating are computed again, which costs less than reading them back would.
+impl Layer {
+    fn forward_by_hand(&self, x: &Tensor, ctx: &Ctx<'_>) -> Result<(Tensor, Saved), BridgeError> {
+        let DecodeShape { heads, kv_heads, .. } = self.shape;
+        let qkv = self.qkv.forward(&rms_norm(x, self.attention_norm.value(), self.eps)?);
+        rotate_heads(&qkv, heads + kv_heads, (&ctx.cos, &ctx.sin), false)?;
+        let [q, k, v] = self.heads_of(&qkv);
         if let Some(kept) = &ctx.kv {
             kept.borrow_mut().push((k.shallow_clone(), v.shallow_clone()));
         }
-        let h = x + self.out.forward(&attention::packed(&q, &k, v, ctx));
+        let attended = attention::packed(&q, &k, &v, ctx);
+        let h = self.out.forward(&attended).g_add_(x);
+        let gate_up = self.gate_up.forward(&rms_norm(&h, self.mlp_norm.value(), self.eps)?);
+        let y = self.down.forward(&silu_mul(&gate_up)?).g_add_(&h);
+        Ok((y, Saved::Tensors(vec![x.shallow_clone(), qkv, attended, h, gate_up])))
+    }
+
+    fn backward_by_hand(&self, kept: &[Tensor], dy: &Tensor, ctx: &Ctx<'_>) -> Result<Tensor, BridgeError> {
+        let [x, qkv, attended, h, gate_up] = kept else { unreachable!("forward keeps five tensors") };
+        let DecodeShape { heads, kv_heads, .. } = self.shape;
+        let dh = dy.copy();
+        {
+            let dact = self.down.input_gradient(dy);
+            let (act, dgate_up) = silu_mul_backward(gate_up, &dact)?;
+            self.down.accumulate(&act, dy);
+            let normed = rms_norm(h, self.mlp_norm.value(), self.eps)?;
+            let dnormed = self.gate_up.backward(&normed, &dgate_up);
+            rms_norm_backward(h, self.mlp_norm.value(), self.eps, &dnormed, &dh, &self.mlp_norm.grad_or_scratch())?;
+        }
+        let dattended = self.out.backward(attended, &dh);
+        let dqkv = self.attention_backward(qkv, &dattended, ctx);
+        rotate_heads(&dqkv, heads + kv_heads, (&ctx.cos, &ctx.sin), true)?;
+        let normed = rms_norm(x, self.attention_norm.value(), self.eps)?;
+        let dnormed = self.qkv.backward(&normed, &dqkv);
+        rms_norm_backward(x, self.attention_norm.value(), self.eps, &dnormed, &dh, &self.attention_norm.grad_or_scratch())?;
+        Ok(dh)
+    }
+
+    /// Through attention, under autograd: the graph of one layer's attention is all that lives.
+    fn attention_backward(&self, qkv: &Tensor, dy: &Tensor, ctx: &Ctx<'_>) -> Tensor {
+        let leaf = qkv.detach().set_requires_grad(true);
+        let _restore = tch::no_grad_guard();
+        let mut grads = tch::with_grad(|| {
+            let [q, k, v] = self.heads_of(&leaf);
+            let scalar = (attention::packed(&q, &k, &v, ctx) * dy).sum(dy.kind());
+            Tensor::run_backward(&[scalar], &[&leaf], false, false)
+        });
+        grads.swap_remove(0).contiguous()
+    }
+
+    /// `[N, (heads + 2·kv_heads)·d]` as q, k, v of `[N, heads, d]` each.
+    fn heads_of(&self, qkv: &Tensor) -> [Tensor; 3] {
+        let DecodeShape { heads, kv_heads, head_dim, .. } = self.shape;
+        let qkv = qkv.view([-1, heads + 2 * kv_heads, head_dim]);
+        let mut parts = qkv.split_with_sizes([heads, kv_heads, kv_heads], 1).into_iter();
+        std::array::from_fn(|_| parts.next().unwrap_or_else(|| qkv.shallow_clone()))
+    }
+}
+
+/// Past the model's checks a kernel can fail by our fault only.
+#[expect(clippy::panic, reason = "as every plain tch operation does past a checked door")]
+fn kernels<T>(result: Result<T, BridgeError>) -> T {
+    result.unwrap_or_else(|e| panic!("a layer's kernel refused its own tensors: {e}"))
+}
+
+impl Segment for Layer {
+    fn run(&self, x: &Tensor, ctx: &Ctx<'_>) -> Tensor {
+        let [q, k, v] = self.heads_of(&self.qkv.forward(&self.norm(x, &self.attention_norm)));
+        let angles = (&ctx.cos, &ctx.sin);
+        let (q, k) = (rope::rotate(&q, angles), rope::rotate(&k, angles));
+        let h = x + self.out.forward(&attention::packed(&q, &k, &v, ctx));
         self.mlp(&h)
     }
 
     fn decode(&self, x: &Tensor, rows: &DecodeRows, cache: &KvCache, layer: usize) -> Result<Tensor, ModelError> {
-        let qkv = self.qkv.forward(&self.norm(x, &self.attention_norm));
+        let qkv = self.qkv.forward(&rms_norm(x, self.attention_norm.value(), self.eps)?);
         let attended = Tensor::zeros([x.size()[0], self.shape.heads * self.shape.head_dim], (x.kind(), x.device()));
         let prefixes = cache.prefixes(layer);
         decode_attention(&qkv, (&rows.cos, &rows.sin), cache.own(layer), &attended, &rows.rows, &prefixes, self.shape)?;
-        let h = x + self.out.forward(&attended);
-        Ok(self.mlp(&h))
+        let h = self.out.forward(&attended).g_add_(x);
+        let gate_up = self.gate_up.forward(&rms_norm(&h, self.mlp_norm.value(), self.eps)?);
+        Ok(self.down.forward(&silu_mul(&gate_up)?).g_add_(&h))
+    }
+
+    fn forward(&self, x: &Tensor, ctx: &Ctx<'_>) -> (Tensor, Saved) {
+        kernels(self.forward_by_hand(x, ctx))
+    }
+
+    fn backward(&self, saved: &Saved, dy: &Tensor, ctx: &Ctx<'_>) -> Tensor {
+        match saved {
+            Saved::Input(x) => {
+                // Recompute by the same kernels: autograd would keep more and be slower.
+                let (_, saved) = self.forward(x, ctx);
+                self.backward(&saved, dy, ctx)
+            }
+            Saved::Tensors(kept) => kernels(self.backward_by_hand(kept, dy, ctx)),
+        }
     }
 
     fn params(&self) -> Vec<&Param> {

@@ -23,11 +23,19 @@ fn weight(row: usize, column: usize) -> f64 {
     ((row * 7 + column * 3) as f64 * 0.37).sin() + 0.2
 }
 
-fn packed_gradients(model: &Model, micro: &[Vec<Block>], temperature: f64) -> (Vec<(usize, usize, f64)>, Vec<(String, Tensor)>) {
+/// Which backward pass.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    ByHand,
+    Recomputed,
+    Autograd,
+}
+
+fn packed_gradients(model: &Model, micro: &[Vec<Block>], temperature: f64, way: Way) -> (Vec<(usize, usize, f64)>, Vec<(String, Tensor)>) {
     let mut logp = Vec::new();
     for blocks in micro {
         let packed = Packed::new(blocks).unwrap();
-        let mut tape = Tape::new();
+        let mut tape = if matches!(way, Way::ByHand) { Tape::new() } else { Tape::inputs_only() };
         let hidden = model.forward(&packed, Some(&mut tape)).unwrap().index_select(0, &packed.head_row_tensor());
         let leaves = HeadLeaves::new(&packed, temperature);
         let pass = model.head().forward(model.embedding(), &hidden, &leaves, false);
@@ -36,7 +44,10 @@ fn packed_gradients(model: &Model, micro: &[Vec<Block>], temperature: f64) -> (V
         let dlogp: Vec<f64> = packed.leaves.iter().map(|l| weight(l.row, l.column)).collect();
         let dlogp = Tensor::from_slice(&dlogp);
         let dhead = model.head().backward(model.embedding(), &hidden, &leaves, &pass, LeafGrads { logp: &dlogp, entropy: None });
-        model.backward(&packed, &mut tape, &dhead).unwrap();
+        match way {
+            Way::Autograd => model.backward_by_autograd(&packed, &mut tape, &dhead).unwrap(),
+            _ => model.backward(&packed, &mut tape, &dhead).unwrap(),
+        }
     }
     logp.sort_by_key(|(r, c, _)| (*r, *c));
     (logp, gradients(model))
@@ -60,7 +71,7 @@ fn naive_gradients(model: &Model, temperature: f64) -> (Vec<(usize, usize, f64)>
     let packed = Packed::new(&padded).unwrap();
     let params = model.params();
     let (logp, grads) = tch::with_grad(|| {
-        let logits = model.logits(&model.forward(&packed, None).unwrap()).view([rows.len() as i64, longest as i64, -1]);
+        let logits = model.logits(&model.run(&packed).unwrap()).view([rows.len() as i64, longest as i64, -1]);
         let all = (logits / temperature).log_softmax(-1, Kind::Double);
         let mut logp = Vec::new();
         let mut scalar = Tensor::from(0.0_f64);
@@ -85,7 +96,7 @@ fn naive_gradients(model: &Model, temperature: f64) -> (Vec<(usize, usize, f64)>
 fn packing_sharing_and_chunking_change_nothing() {
     let _guard = tch::no_grad_guard();
     for temperature in [1.0, 0.7] {
-        // The forward of the naive twin goes through the same layers: what differs is layout, prefix sharing, head and backward.
+        // The naive twin is plain autograd through differentiable operations: layout, prefix sharing, kernels, head and backward differ.
         let (logp, wanted) = naive_gradients(&tiny(Kind::Double), temperature);
         let all = blocks();
         let cuts = [
@@ -93,15 +104,15 @@ fn packing_sharing_and_chunking_change_nothing() {
             vec![vec![all[2].clone(), all[0].clone()], vec![all[1].clone()]],
             all.iter().map(|b| vec![b.clone()]).collect(),
         ];
-        for micro in cuts {
-            let (ours, grads) = packed_gradients(&tiny(Kind::Double), &micro, temperature);
+        for (micro, way) in cuts.iter().flat_map(|c| [Way::ByHand, Way::Recomputed, Way::Autograd].map(|w| (c, w))) {
+            let (ours, grads) = packed_gradients(&tiny(Kind::Double), micro, temperature, way);
             assert_eq!(ours.len(), logp.len());
             for (a, b) in ours.iter().zip(&logp) {
                 assert!((a.0, a.1) == (b.0, b.1) && (a.2 - b.2).abs() < 1e-11, "{a:?} against {b:?}");
             }
             for ((name, grad), (_, wanted)) in grads.iter().zip(&wanted) {
                 let far = relative(grad, wanted);
-                assert!(far <= 1e-9, "{name}: {far:e}");
+                assert!(far <= 1e-9, "{name}, {way:?}: {far:e}");
             }
         }
     }
