@@ -1,1 +1,33 @@
 //! Rewards and verifiers: one file each, and how they are combined.
+//!
+//! ```text
+//! [[reward]] of a recipe ── RewardSpec ── RewardSet::build ──► RewardSet::score(RolloutGroup) ──► ScoredGroup ──► FaultWindow
+//! ```
+//!
+//! A verdict is not a number: what cannot be judged, panics or is not finite never becomes a score, and a weighted sum with a faulty part
+//! is that fault, never a partial sum. Every built-in reward does bounded work on any answer.
+//!
+//! To add a reward: one file in `src/builtin/` and one word in its roster.
+
+mod builtin;
+mod card;
+mod error;
+mod extract;
+mod guard;
+mod knobs;
+mod number;
+mod scan;
+mod set;
+mod spec;
+mod summary;
+mod window;
+
+pub use builtin::roster;
+pub use card::{Builtin, KnobCard, RewardCard};
+pub use error::RewardError;
+pub use extract::Extract;
+pub use number::Number;
+pub use set::RewardSet;
+pub use spec::RewardSpec;
+pub use summary::summarise;
+pub use window::FaultWindow;
