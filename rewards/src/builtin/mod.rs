@@ -18,6 +18,14 @@ pub fn roster() -> &'static [&'static dyn Builtin] {
     BUILTINS
 }
 
+/// Checks that a card lists exactly the knobs of a reward with their defaults.
+#[cfg(test)]
+fn assert_card_matches<K: Default + serde::Serialize>(card: &crate::RewardCard) {
+    let knobs = serde_json::to_value(K::default()).unwrap();
+    let listed = card.knobs.iter().map(|k| (k.name.to_owned(), serde_json::from_str(k.default).unwrap()));
+    assert_eq!(knobs, serde_json::Value::Object(listed.collect()), "{}", card.name);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -33,12 +41,4 @@ mod tests {
         }
         assert!(roster().is_sorted_by_key(|b| b.card().name));
     }
-}
-
-/// Checks that a card lists exactly the knobs of a reward with their defaults.
-#[cfg(test)]
-fn assert_card_matches<K: Default + serde::Serialize>(card: &crate::RewardCard) {
-    let knobs = serde_json::to_value(K::default()).unwrap();
-    let listed = card.knobs.iter().map(|k| (k.name.to_owned(), serde_json::from_str(k.default).unwrap()));
-    assert_eq!(knobs, serde_json::Value::Object(listed.collect()), "{}", card.name);
 }
