@@ -20,6 +20,23 @@
 //! 3. [`RunDir::resume`] takes metrics, rollouts and events back to the lengths that the checkpoint wrote down, so that what a run adds
 //!    after a crash is what it would have added without one (`resume.rs`).
 //!
+//! ```
+//! use collimate_store::{Blob, CheckpointMeta, RunDir};
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let root = tempfile::tempdir()?;
+//! let run = RunDir::create(root.path(), "grpo-1")?.keeping(3);
+//! run.metrics()?.append(1, &collimate_types::Metrics::default())?;
+//! let weights = Blob::new("model.safetensors", |out| out.write_all(b"..."));
+//! run.save(1, vec![weights], CheckpointMeta::default())?;
+//!
+//! match run.latest()? {
+//!     Some(checkpoint) => run.resume(&checkpoint)?, // say what was skipped: `checkpoint.skipped`
+//!     None => run.restart()?,
+//! };
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! This crate reads no clock: where a time is written, it is passed in.
 
 mod checkpoint;
@@ -35,8 +52,8 @@ mod run_dir;
 mod testing;
 
 pub use checkpoint::{
-    Blob, Checkpoint, CheckpointInfo, CheckpointMeta, FileEntry, FileState, FileVerdict, MANIFEST, Manifest, SavedCheckpoint, Skipped,
-    VerifyReport, checkpoints, latest, verify,
+    Blob, BlobWriter, Checkpoint, CheckpointInfo, CheckpointMeta, FileEntry, FileState, FileVerdict, MANIFEST, Manifest, SavedCheckpoint,
+    Skipped, VerifyReport, checkpoints, latest, verify,
 };
 pub use error::StoreError;
 pub use events::EventFile;

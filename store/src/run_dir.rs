@@ -36,6 +36,7 @@ impl RunDir {
         if let Some(reason) = bad_name(name) {
             return Err(StoreError::BadName { name: name.to_owned(), reason });
         }
+        let root = if root.as_os_str().is_empty() { Path::new(".") } else { root };
         fs::create_dir_all(root).map_err(failed("create", root))?;
         let path = root.join(name);
         let used = || StoreError::NameUsed { name: name.to_owned(), path: path.clone() };

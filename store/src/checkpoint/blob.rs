@@ -7,12 +7,15 @@ use std::io::{self, Write};
 use super::MANIFEST;
 use crate::error::StoreError;
 
+/// Writes the content of a blob.
+pub type BlobWriter<'a> = Box<dyn FnMut(&mut dyn Write) -> io::Result<()> + 'a>;
+
 /// One file of a checkpoint, before it is written.
 pub struct Blob<'a> {
     /// Where it goes, relative to the checkpoint: `model.safetensors`, `trainer/optimizer.safetensors`.
     pub path: String,
     /// Writes the content. It is called once; large writes pass through unbuffered.
-    pub write: Box<dyn FnMut(&mut dyn Write) -> io::Result<()> + 'a>,
+    pub write: BlobWriter<'a>,
 }
 
 impl<'a> Blob<'a> {

@@ -12,7 +12,7 @@ mod verify;
 
 use std::path::{Path, PathBuf};
 
-pub use blob::Blob;
+pub use blob::{Blob, BlobWriter};
 pub use find::{Checkpoint, CheckpointInfo, Skipped, checkpoints, latest};
 pub(crate) use find::{existing, latest_with, list_names, list_with};
 pub use manifest::{CheckpointMeta, FileEntry, MANIFEST, Manifest};

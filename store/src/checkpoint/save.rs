@@ -63,7 +63,7 @@ impl Saver<'_> {
         let temp = checkpoints_dir(self.run).join(format!("{}.tmp-{}", step_name(step), std::process::id()));
         self.remove_if_there(&temp)?;
         let mut written = 0;
-        let done = self.fill(&temp, step, blobs, meta, &mut written).and_then(|manifest| self.commit(&temp, manifest));
+        let done = self.fill(&temp, step, blobs, meta, &mut written).and_then(|manifest| self.commit(&temp, &manifest));
         let mut saved = done.map_err(|error| {
             let _ = self.remove_if_there(&temp); // The first error is the one to report.
             self.explain(error, needed.max(written))
@@ -160,7 +160,7 @@ impl Saver<'_> {
     }
 
     /// Gives the finished directory its name.
-    fn commit(&self, temp: &Path, manifest: Manifest) -> Result<SavedCheckpoint, StoreError> {
+    fn commit(&self, temp: &Path, manifest: &Manifest) -> Result<SavedCheckpoint, StoreError> {
         let parent = checkpoints_dir(self.run);
         let name = step_name(manifest.step);
         let dir = parent.join(&name);
@@ -173,7 +173,7 @@ impl Saver<'_> {
             warnings: Vec::new(),
         };
         if list_names(self.fs, self.run)?.contains(&name) {
-            if self.stands(&dir, &manifest)? {
+            if self.stands(&dir, manifest)? {
                 saved.existed = true;
                 self.remove_if_there(temp)?;
                 return self.fs.sync_dir(&parent).map_err(failed("sync", &parent)).map(|()| saved);
