@@ -200,6 +200,7 @@ mod tests {
     fn the_other_ways_take_what_they_say() {
         finds(Extract::Last, "#### 5, not 6 or $\\frac{7}{8}$", "7/8");
         finds(Extract::Hash, "#### The answer is 5 of 6\nor 7", "5");
+        finds(Extract::Hash, "#### 42 then 7\n#### none", "42");
         finds(Extract::Whole, " $42. ", "42");
         assert_eq!(find(Extract::Whole, "It is 42"), None);
         assert_eq!(find(Extract::Hash, "42"), None);

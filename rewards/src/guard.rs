@@ -8,7 +8,7 @@ use collimate_types::{BoxError, InfraKind, Reward, RolloutGroup, Verdict};
 /// One verdict per answer, in order, whatever the reward does.
 ///
 /// After a panic every answer is judged alone to find the culprits, and the others are judged again as a group: a reward that compares
-/// answers still compares them. If no answer panics alone, the fault is the group's.
+/// answers still compares them. If that panics too, the fault is the whole rest's.
 pub(crate) fn judge(reward: &dyn Reward, group: &RolloutGroup) -> Vec<Verdict> {
     match guarded(|| reward.score_group(group)) {
         Ok(verdicts) => settled(verdicts, group.rollouts.len()),
@@ -20,9 +20,6 @@ fn after_panic(reward: &dyn Reward, group: &RolloutGroup, detail: &str) -> Vec<V
     let alone = |answer| guarded(|| reward.score(&group.prompt, &answer)).err();
     let panics: Vec<Option<String>> = group.answers().map(alone).collect();
     let survivors = panics.iter().filter(|p| p.is_none()).count();
-    if survivors == panics.len() {
-        return vec![panicked(detail.to_owned()); survivors];
-    }
     let rollouts = group.rollouts.iter().zip(&panics).filter(|(_, p)| p.is_none()).map(|(r, _)| r.clone()).collect();
     let rest = RolloutGroup { prompt: group.prompt.clone(), rollouts };
     let judged = match guarded(|| reward.score_group(&rest)) {
