@@ -1,0 +1,39 @@
+//! One baseline for a whole batch.
+
+use super::{Scores, mean};
+
+/// `Â = r − mean of the batch`.
+#[must_use]
+pub fn batch_mean(scores: &Scores) -> Scores {
+    let centre = mean(scores.iter().flatten().flatten().copied());
+    subtract(scores, centre)
+}
+
+/// `Â = r − b` with `b ← decay·b + (1 − decay)·mean of the batch` taken AFTER the credit, so that the baseline never has seen the answers it
+/// judges (it stays independent of them, which keeps the gradient unbiased). The first batch has no history and takes its own mean.
+#[must_use]
+pub fn moving_average(scores: &Scores, baseline: &mut Option<f64>, decay: f64) -> Scores {
+    let now = mean(scores.iter().flatten().flatten().copied());
+    let before = baseline.unwrap_or(now);
+    *baseline = Some(if baseline.is_some() { decay * before + (1.0 - decay) * now } else { now });
+    subtract(scores, before)
+}
+
+fn subtract(scores: &Scores, centre: f64) -> Scores {
+    scores.iter().map(|g| g.iter().map(|r| r.map(|r| r - centre)).collect()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_moving_baseline_lags_one_batch() {
+        let batch = |r: f64| vec![vec![Some(r), Some(r)]];
+        let mut b = None;
+        assert_eq!(moving_average(&batch(1.0), &mut b, 0.5), batch(0.0));
+        assert_eq!(moving_average(&batch(3.0), &mut b, 0.5), batch(2.0));
+        assert_eq!(b, Some(2.0));
+        assert_eq!(moving_average(&batch(3.0), &mut b, 0.5), batch(1.0));
+    }
+}

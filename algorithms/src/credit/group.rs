@@ -1,0 +1,45 @@
+//! Credit from a group of answers to one prompt.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Scores, mean, std};
+
+/// Added to the deviation before dividing: TRL's value.
+const EPS: f64 = 1e-4;
+
+/// What centred rewards are divided by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scale {
+    /// The deviation of the group (GRPO, arXiv:2402.03300).
+    Group,
+    /// The deviation of the batch (LitePPO, arXiv:2508.08221).
+    Batch,
+    /// Nothing (Dr. GRPO, arXiv:2503.20783).
+    None,
+}
+
+/// `Â[p,g] = (r[p,g] − mean_h r[p,h]) / (σ + 1e−4)`, with σ of the group or of the batch, or without division.
+///
+/// A group of one centres to zero.
+#[must_use]
+pub fn centre(scores: &Scores, scale: Scale) -> Scores {
+    let batch = std(scores.iter().flatten().flatten().copied());
+    let group = |g: &Vec<Option<f64>>| {
+        let there = g.iter().flatten().copied();
+        let centre = mean(there.clone());
+        let divisor = match scale {
+            Scale::Group => std(there) + EPS,
+            Scale::Batch => batch + EPS,
+            Scale::None => 1.0,
+        };
+        g.iter().map(|r| r.map(|r| (r - centre) / divisor)).collect()
+    };
+    scores.iter().map(group).collect()
+}
+
+/// The sample standard deviation of a group's scores, for the log.
+#[must_use]
+pub fn group_std(group: &[Option<f64>]) -> f64 {
+    std(group.iter().flatten().copied())
+}
