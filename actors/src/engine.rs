@@ -136,7 +136,8 @@ type Observer<'o> = &'o mut dyn FnMut(Progress<'_>) -> bool;
 
 impl<'a> Run<'a> {
     fn new(model: &'a Model, tokenizer: &'a Tokenizer, requests: &'a [RolloutRequest], cache: KvCache, version: WeightsVersion) -> Self {
-        let waiting = (0..requests.len()).filter(|i| requests[*i].group > 0).map(|request| Waiting { request, next_member: 0, ready: None });
+        let waiting =
+            (0..requests.len()).filter(|i| requests[*i].group > 0).map(|request| Waiting { request, next_member: 0, ready: None });
         let unfinished = requests.iter().map(|r| r.group).collect();
         let done = requests.iter().map(|r| (0..r.group).map(|_| None).collect()).collect();
         let free = (0..cache.slots()).rev().collect();
@@ -225,16 +226,9 @@ impl<'a> Run<'a> {
     fn take(&mut self, logits: &Tensor, start: usize, observe: Observer<'_>) -> Result<(), ActorError> {
         let eos = self.tokenizer.eos_ids();
         let rows = &self.active[start..];
-        let seen: Vec<_> = rows.iter().map(|r| self.seen(r)).collect();
-        let draw = |(r, seen): (&Row<'_>, &'_ _)| -> Draw<'_> {
-            let sampling = &*self.requests[r.request].sampling;
-            let suppressed = if r.tokens.len() < sampling.min_new_tokens { eos } else { &[] };
-            Draw { sampling, uniform: r.seed.uniform(r.tokens.len() as u64), suppressed, seen }
-        };
-        let draws: Vec<Draw<'_>> = rows.iter().zip(seen.iter().map(|s| s as &dyn Fn() -> Vec<TokenId>)).map(draw).collect();
+        let draws: Vec<Draw<'_>> = rows.iter().map(|r| draw_of(r, self.requests, eos)).collect();
         let drawn = sampler::draw(logits, &draws);
         drop(draws);
-        drop(seen);
         self.drawn += drawn.len() as u64;
         for (row, drawn) in self.active[start..].iter_mut().zip(drawn) {
             let Some(drawn) = drawn else {
@@ -248,10 +242,6 @@ impl<'a> Run<'a> {
         }
         self.release(start, observe);
         Ok(())
-    }
-
-    fn seen<'s>(&'s self, row: &'s Row<'_>) -> impl Fn() -> Vec<TokenId> + 's {
-        move || self.requests[row.request].prompt.tokens.iter().chain(&row.tokens).copied().collect()
     }
 
     /// Takes finished rows out; their slots, and their prompt's place after the last of a group, are free again.
@@ -272,4 +262,12 @@ impl<'a> Run<'a> {
             }
         }
     }
+}
+
+/// What the sampler must know of a row.
+fn draw_of<'r>(row: &'r Row<'_>, requests: &'r [RolloutRequest], eos: &'r [TokenId]) -> Draw<'r> {
+    let request = &requests[row.request];
+    let suppressed = if row.tokens.len() < request.sampling.min_new_tokens { eos } else { &[] };
+    let seen = [request.prompt.tokens.as_slice(), row.tokens.as_slice()];
+    Draw { sampling: &request.sampling, uniform: row.seed.uniform(row.tokens.len() as u64), suppressed, seen }
 }

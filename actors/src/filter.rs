@@ -11,7 +11,7 @@ pub(crate) fn draw(logits: &[f32], draw: &Draw<'_>) -> Option<Drawn> {
     let policy_lse = lse(logits.iter().map(|z| f64::from(*z) / temperature));
     let mut z: Vec<f64> = logits.iter().map(|z| f64::from(*z)).collect();
     if (s.repetition_penalty - 1.0).abs() > f64::EPSILON {
-        penalise(&mut z, &(draw.seen)(), s.repetition_penalty);
+        penalise(&mut z, draw.seen.iter().flat_map(|part| part.iter().copied()), s.repetition_penalty);
     }
     for t in draw.suppressed {
         if let Some(z) = z.get_mut(*t as usize) {
@@ -39,9 +39,9 @@ pub(crate) fn draw(logits: &[f32], draw: &Draw<'_>) -> Option<Drawn> {
 }
 
 /// Divides positive and multiplies negative logits of tokens seen (arXiv:1909.05858).
-fn penalise(z: &mut [f64], seen: &[TokenId], penalty: f64) {
+fn penalise(z: &mut [f64], seen: impl Iterator<Item = TokenId>, penalty: f64) {
     let mut done = vec![false; z.len()];
-    for &t in seen {
+    for t in seen {
         let t = t as usize;
         if t < z.len() && !std::mem::replace(&mut done[t], true) {
             z[t] = if z[t] > 0.0 { z[t] / penalty } else { z[t] * penalty };
@@ -111,7 +111,7 @@ mod tests {
         let logits: Vec<f32> = [0.4_f32, 0.3, 0.2, 0.1].iter().map(|p| p.ln()).collect();
         let sampling = Sampling { top_k: 2, ..Sampling::default() };
         for n in 0..100 {
-            let d = draw(&logits, &Draw { sampling: &sampling, uniform: Seed(1).uniform(n), suppressed: &[], seen: &Vec::new }).unwrap();
+            let d = draw(&logits, &Draw { sampling: &sampling, uniform: Seed(1).uniform(n), suppressed: &[], seen: [&[], &[]] }).unwrap();
             let p = [0.4_f32, 0.3][d.token as usize];
             assert!((d.logp - p.ln()).abs() < 1e-5 && (d.behaviour.unwrap() - (p / 0.7).ln()).abs() < 1e-5);
         }
@@ -120,9 +120,12 @@ mod tests {
     #[test]
     fn greedy_takes_the_first_of_the_largest_and_honours_the_penalty() {
         let sampling = Sampling { temperature: 0.0, ..Sampling::default() };
-        let greedy = |s: &Sampling, seen: &dyn Fn() -> Vec<TokenId>| draw(&[1.0, 2.0, 2.0], &Draw { sampling: s, uniform: 0.9, suppressed: &[], seen }).unwrap().token;
-        assert_eq!(greedy(&sampling, &Vec::new), 1);
+        let greedy = |s: &Sampling, seen: &[TokenId]| {
+            let row = Draw { sampling: s, uniform: 0.9, suppressed: &[], seen: [&seen[..seen.len() / 2], &seen[seen.len() / 2..]] };
+            draw(&[1.0, 2.0, 2.0], &row).unwrap().token
+        };
+        assert_eq!(greedy(&sampling, &[]), 1);
         let penalised = Sampling { repetition_penalty: 4.0, ..sampling };
-        assert_eq!(greedy(&penalised, &|| vec![1, 2]), 0);
+        assert_eq!(greedy(&penalised, &[1, 2]), 0);
     }
 }

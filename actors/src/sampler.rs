@@ -21,7 +21,7 @@ pub(crate) struct Draw<'a> {
     /// Tokens that cannot be drawn now (end of sequence before `min_new_tokens`).
     pub(crate) suppressed: &'a [TokenId],
     /// Tokens already seen, for the repetition penalty: prompt and answer.
-    pub(crate) seen: &'a dyn Fn() -> Vec<TokenId>,
+    pub(crate) seen: [&'a [TokenId]; 2],
 }
 
 /// A drawn token.
@@ -137,7 +137,8 @@ impl Plain {
                 return None;
             }
             let allowed = total(&self.sums[i * self.buckets..(i + 1) * self.buckets]);
-            let behaviour = if draw.sampling.greedy() { Some(0.0) } else { (!draw.suppressed.is_empty()).then(|| (weight / allowed).ln() as f32) };
+            let behaviour =
+                if draw.sampling.greedy() { Some(0.0) } else { (!draw.suppressed.is_empty()).then(|| (weight / allowed).ln() as f32) };
             Some(Drawn { token: (bucket * BUCKET as usize + within) as TokenId, logp: logp as f32, behaviour })
         };
         (0..rows.len()).map(one).collect()
@@ -191,13 +192,9 @@ mod tests {
     use super::*;
     use collimate_types::Seed;
 
-    fn none() -> Vec<TokenId> {
-        Vec::new()
-    }
-
     fn draws(logits: &Tensor, sampling: &Sampling, suppressed: &[TokenId], n: u64) -> Vec<Drawn> {
         let one = |i| {
-            let row = Draw { sampling, uniform: Seed(3).uniform(i), suppressed, seen: &none };
+            let row = Draw { sampling, uniform: Seed(3).uniform(i), suppressed, seen: [&[], &[]] };
             draw(&logits.copy(), &[row])[0].unwrap()
         };
         (0..n).map(one).collect()
@@ -252,7 +249,7 @@ mod tests {
     #[test]
     fn a_row_of_nan_is_reported() {
         let logits = Tensor::from_slice(&[f32::NAN, 0.0]).view([1, 2]);
-        let row = Draw { sampling: &Sampling::default(), uniform: 0.3, suppressed: &[], seen: &none };
+        let row = Draw { sampling: &Sampling::default(), uniform: 0.3, suppressed: &[], seen: [&[], &[]] };
         assert_eq!(draw(&logits, &[row]), [None]);
     }
 }

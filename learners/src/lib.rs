@@ -1,1 +1,21 @@
-//! Packing, forward, loss call, optimizer and schedules.
+//! Packing, forward, loss call, optimizer and weight publishing.
+//!
+//! ```text
+//! loop { batch = source.next()?; report = learner.step(model, batch)?; weights.publish(model)?; }
+//! ```
+//!
+//! A learner knows only the trait `Algorithm`: what it needs (leaves, reference, spread) is declared, never asked by name.
+
+mod credit;
+mod error;
+mod optimizer;
+mod pack;
+mod policy;
+mod schedule;
+
+pub use credit::{ReferenceLogp, credit};
+pub use error::LearnerError;
+pub use optimizer::{Optimizer, OptimizerConfig, OptimizerState};
+pub use pack::{MicroBatch, micro_batches};
+pub use policy::{LearnerConfig, LearnerState, PolicyLearner};
+pub use schedule::{Schedule, Shape};

@@ -22,6 +22,7 @@ mod rope;
 mod save;
 pub mod segment;
 mod tape;
+mod tensor_file;
 
 pub use cache::{DecodeRows, KvCache, PrefixKv};
 pub use config::ModelConfig;
@@ -34,6 +35,7 @@ pub use model::Model;
 pub use packed::{Block, Leaf, Packed, Suffix};
 pub use param::{Param, Piece};
 pub use rope::{Rope, RopeScaling};
-pub use save::{config_json, generation_config_json, weight_list, write_weight};
+pub use save::{config_json, generation_config_json, write_weights};
 pub use segment::{Saved, Segment};
 pub use tape::Tape;
+pub use tensor_file::{TensorFile, write_tensors};

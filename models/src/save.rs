@@ -3,41 +3,18 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use collimate_bridge::bytes;
-use collimate_weights::safetensors::{self, Outgoing};
 use serde_json::{Value, json};
-use tch::Kind;
 
-use crate::{Model, ModelError, arch};
+use crate::{Model, ModelError, arch, tensor_file::write_tensors};
 
-/// Every tensor of the checkpoint, in the order of the file, under its Hugging Face name.
-#[must_use]
-pub fn weight_list(model: &Model) -> Vec<Outgoing> {
-    let params = model.params();
-    let pieces = params.iter().flat_map(|p| p.pieces().iter().map(|piece| (piece, p.value().size())));
-    let outgoing = pieces.map(|(piece, mut size)| {
-        size[0] = piece.rows;
-        let shape = size.iter().map(|d| *d as usize).collect();
-        Outgoing { name: piece.name.clone(), shape, dtype: collimate_weights::Dtype::F32 }
-    });
-    outgoing.collect()
-}
-
-/// Writes `model.safetensors` in float32. A tied head is not written twice.
+/// Writes `model.safetensors` in float32, every tensor under its Hugging Face name. A tied head is not written twice.
 ///
 /// # Errors
 /// When writing fails.
-pub fn write_weight(model: &Model, out: &mut dyn io::Write) -> Result<(), ModelError> {
-    let params = model.params();
-    let pieces: Vec<_> = params.iter().flat_map(|p| p.pieces().iter().map(move |piece| (p, piece))).collect();
-    let metadata = BTreeMap::from([("format".to_owned(), "pt".to_owned())]);
-    let mut fill = |index: usize, buffer: &mut Vec<u8>| {
-        let (param, piece) = pieces[index];
-        let tensor = param.piece(piece).to_kind(Kind::Float).contiguous();
-        buffer.extend_from_slice(bytes(&tensor).map_err(io::Error::other)?);
-        Ok(())
-    };
-    Ok(safetensors::write(out, &weight_list(model), &metadata, &mut fill)?)
+pub fn write_weights(model: &Model, out: &mut dyn io::Write) -> Result<(), ModelError> {
+    let pieces = model.params().into_iter().flat_map(|p| p.pieces().iter().map(move |piece| (piece.name.clone(), p.piece(piece))));
+    // transformers asks for this key and refuses files without it.
+    write_tensors(out, &pieces.collect::<Vec<_>>(), &BTreeMap::from([("format".to_owned(), "pt".to_owned())]))
 }
 
 /// The `config.json` of the model, as transformers reads it.

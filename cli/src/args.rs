@@ -1,0 +1,323 @@
+//! The grammar of the command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Align language models by reinforcement learning: one binary, no Python.
+#[derive(Debug, Parser)]
+#[command(name = "collimate", version, max_term_width = 120, arg_required_else_help = true, propagate_version = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check a recipe and print what would run: batch arithmetic, memory, data, rewards. Writes nothing.
+    Plan(RecipeArgs),
+    /// Train by a recipe.
+    Train(TrainArgs),
+    /// Measure a model.
+    #[command(subcommand)]
+    Eval(Eval),
+    /// Answer prompts.
+    Generate(GenerateArgs),
+    /// Measure speed, beside the machine's own ceilings.
+    #[command(subcommand)]
+    Bench(Bench),
+    /// List the algorithms, or show one.
+    Algorithms(CardArgs),
+    /// List the rewards, or show one.
+    Rewards(CardArgs),
+    /// List the data formats, or show one.
+    Formats(CardArgs),
+    /// Look at the configuration.
+    #[command(subcommand)]
+    Config(Config),
+    /// Look at checkpoints, check and export them.
+    #[command(subcommand)]
+    Ckpt(Ckpt),
+    /// Look at data files.
+    #[command(subcommand)]
+    Data(Data),
+    /// Teach a small model arithmetic and show it: what `cargo xtask demo` runs.
+    Demo(DemoArgs),
+}
+
+/// A recipe with its changes.
+#[derive(Debug, Clone, Args)]
+pub struct RecipeArgs {
+    /// Recipe files (TOML), composed left to right, and `key=value` changes, which win.
+    #[arg(required = true, value_name = "RECIPE.toml | key=value")]
+    pub parts: Vec<String>,
+    /// Print data as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `collimate train`.
+#[derive(Debug, Clone, Args)]
+pub struct TrainArgs {
+    /// The recipe.
+    #[command(flatten)]
+    pub recipe: RecipeArgs,
+    /// Go on with the run of this name from its newest good checkpoint.
+    #[arg(long, conflicts_with_all = ["init_from", "dry_run"])]
+    pub resume: bool,
+    /// Start from the weights of a checkpoint, a Hugging Face directory or a GGUF file instead of `model.path`.
+    #[arg(long, value_name = "PATH")]
+    pub init_from: Option<PathBuf>,
+    /// Check everything and print the plan; train nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// `collimate eval`.
+#[derive(Debug, Subcommand)]
+pub enum Eval {
+    /// Accuracy on questions with known answers, with a 95% interval.
+    Task(EvalTaskArgs),
+}
+
+/// `collimate eval task`.
+#[derive(Debug, Clone, Args)]
+pub struct EvalTaskArgs {
+    /// The recipe whose data, prompt, rewards and sampling are used.
+    #[command(flatten)]
+    pub recipe: RecipeArgs,
+    /// The model to measure instead of `model.path`: a checkpoint, a Hugging Face directory or a GGUF file.
+    #[arg(long, value_name = "PATH")]
+    pub model: Option<PathBuf>,
+    /// How many held-out questions; all by default.
+    #[arg(long)]
+    pub rows: Option<usize>,
+}
+
+/// `collimate generate`.
+#[derive(Debug, Clone, Args)]
+pub struct GenerateArgs {
+    /// A checkpoint, a Hugging Face directory or a GGUF file.
+    #[arg(long, value_name = "PATH")]
+    pub model: PathBuf,
+    /// A prompt; give it several times for several answers. Without one, standard input is read.
+    #[arg(long, short, value_name = "TEXT")]
+    pub prompt: Vec<String>,
+    /// A file of prompts: JSONL with `prompt` or `messages`, else one prompt a line. `-` is standard input.
+    #[arg(long, value_name = "FILE", conflicts_with = "prompt")]
+    pub file: Option<PathBuf>,
+    /// Continue the text as it stands instead of asking it through the chat template.
+    #[arg(long)]
+    pub raw: bool,
+    /// A system message before each prompt.
+    #[arg(long, value_name = "TEXT", conflicts_with = "raw")]
+    pub system: Option<String>,
+    /// How many answers to each prompt.
+    #[arg(long, short = 'n', default_value_t = 1)]
+    pub group: usize,
+    /// Rows decoded at once.
+    #[arg(long, default_value_t = 32)]
+    pub slots: usize,
+    /// 0 picks the most likely token.
+    #[arg(long, default_value_t = 0.0)]
+    pub temperature: f64,
+    /// Keep the k most likely tokens; 0 keeps all.
+    #[arg(long, default_value_t = 0)]
+    pub top_k: usize,
+    /// Keep the most likely tokens up to this probability.
+    #[arg(long, default_value_t = 1.0)]
+    pub top_p: f64,
+    /// Keep tokens with at least this share of the most likely one's probability.
+    #[arg(long, default_value_t = 0.0)]
+    pub min_p: f64,
+    /// Make tokens already seen less likely; 1 changes nothing.
+    #[arg(long, default_value_t = 1.0)]
+    pub repetition_penalty: f64,
+    /// A text that ends an answer; may be given several times.
+    #[arg(long, value_name = "TEXT")]
+    pub stop: Vec<String>,
+    /// The longest answer in tokens.
+    #[arg(long, default_value_t = 256)]
+    pub max_new_tokens: usize,
+    /// The shortest answer in tokens.
+    #[arg(long, default_value_t = 0)]
+    pub min_new_tokens: usize,
+    /// The seed of the draws.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Threads; all cores by default.
+    #[arg(long, default_value_t = 0)]
+    pub threads: usize,
+    /// One JSON line an answer: text, tokens, log-probabilities, why it ended.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `collimate bench`.
+#[derive(Debug, Subcommand)]
+pub enum Bench {
+    /// GRPO steps on GSM8K questions: beta 0, temperature 1, no end of sequence.
+    Grpo(BenchGrpoArgs),
+    /// Prefill and decoding speed on distinct prompts.
+    Rollout(BenchRolloutArgs),
+}
+
+/// `collimate bench grpo`.
+#[derive(Debug, Clone, Args)]
+pub struct BenchGrpoArgs {
+    /// A Hugging Face directory or a GGUF file.
+    #[arg(long, value_name = "PATH")]
+    pub model: PathBuf,
+    /// GSM8K questions (JSONL), taken in file order.
+    #[arg(long, value_name = "FILE")]
+    pub data: PathBuf,
+    /// Prompts of a step.
+    #[arg(long, default_value_t = 4)]
+    pub prompts: usize,
+    /// Completions of a prompt.
+    #[arg(long, default_value_t = 8)]
+    pub group: usize,
+    /// Tokens of each completion.
+    #[arg(long, default_value_t = 64)]
+    pub new_tokens: usize,
+    /// Measured steps; one more before them is a warm-up.
+    #[arg(long, default_value_t = 5)]
+    pub steps: usize,
+    /// Tokens of a forward and backward pass at most.
+    #[arg(long, default_value_t = 4096)]
+    pub micro_tokens: usize,
+    /// Threads.
+    #[arg(long, default_value_t = 0)]
+    pub threads: usize,
+    /// Print JSON only.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `collimate bench rollout`.
+#[derive(Debug, Clone, Args)]
+pub struct BenchRolloutArgs {
+    /// A Hugging Face directory or a GGUF file.
+    #[arg(long, value_name = "PATH")]
+    pub model: PathBuf,
+    /// GSM8K questions (JSONL), taken in file order.
+    #[arg(long, value_name = "FILE")]
+    pub data: PathBuf,
+    /// Batch sizes.
+    #[arg(long, value_delimiter = ',', default_value = "1,8,32")]
+    pub batch: Vec<usize>,
+    /// Tokens of each prompt.
+    #[arg(long, default_value_t = 64)]
+    pub prompt: usize,
+    /// Tokens of each completion.
+    #[arg(long, default_value_t = 64)]
+    pub new_tokens: usize,
+    /// Measured repetitions; the median counts.
+    #[arg(long, default_value_t = 5)]
+    pub repeats: usize,
+    /// Threads.
+    #[arg(long, default_value_t = 0)]
+    pub threads: usize,
+    /// Print JSON only.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A listing of cards.
+#[derive(Debug, Clone, Args)]
+pub struct CardArgs {
+    /// Show this one whole.
+    pub name: Option<String>,
+    /// Print as JSON.
+    #[arg(long, conflicts_with = "markdown")]
+    pub json: bool,
+    /// Print as Markdown, as in docs/.
+    #[arg(long)]
+    pub markdown: bool,
+}
+
+/// `collimate config`.
+#[derive(Debug, Subcommand)]
+pub enum Config {
+    /// Print the resolved configuration of a recipe.
+    Show {
+        /// The recipe.
+        #[command(flatten)]
+        recipe: RecipeArgs,
+        /// Say behind each line where the value comes from.
+        #[arg(long)]
+        origin: bool,
+    },
+    /// Explain a key: what it does, its default, its value in a recipe.
+    Explain {
+        /// The key, such as `learner.lr`.
+        key: String,
+        /// Recipe files and changes.
+        parts: Vec<String>,
+    },
+    /// Print the JSON schema of recipes, for editors.
+    Schema,
+}
+
+/// `collimate ckpt`.
+#[derive(Debug, Subcommand)]
+pub enum Ckpt {
+    /// List the checkpoints of a run.
+    Ls {
+        /// The run directory.
+        run: PathBuf,
+        /// Print as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check every file of a checkpoint, or of all checkpoints of a run, against its manifest.
+    Verify {
+        /// A checkpoint or a run directory.
+        path: PathBuf,
+        /// Print as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write the model of a checkpoint, a Hugging Face directory or a GGUF file as a Hugging Face directory.
+    Export {
+        /// What to read.
+        source: PathBuf,
+        /// The directory to write; it must not exist.
+        dir: PathBuf,
+    },
+}
+
+/// `collimate data`.
+#[derive(Debug, Subcommand)]
+pub enum Data {
+    /// Find every problem of a file, with line and column.
+    Check {
+        /// The file.
+        file: PathBuf,
+        /// Its format; found out by default.
+        #[arg(long, default_value = "auto")]
+        format: String,
+        /// Print as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// `collimate demo`.
+#[derive(Debug, Clone, Args)]
+pub struct DemoArgs {
+    /// The model to teach.
+    #[arg(long, value_name = "PATH")]
+    pub model: PathBuf,
+    /// The seed of the run.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Train anew under a new name, even if this demo was finished before.
+    #[arg(long)]
+    pub again: bool,
+    /// Changes to the recipe, `key=value`.
+    #[arg(value_name = "key=value")]
+    pub changes: Vec<String>,
+}

@@ -1,0 +1,43 @@
+//! Speed, beside the machine's own ceilings measured in the same process.
+
+pub mod ceilings;
+pub mod floor;
+mod grpo;
+mod rollout;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use collimate_datasets::{DataConfig, load};
+use collimate_text::Tokenizer;
+use collimate_types::{Prompt, Seed};
+use serde_json::{Value, json};
+
+use crate::args::Bench;
+use crate::exit::{Code, Exit, OrExit, refused};
+
+/// Runs a benchmark.
+pub(crate) fn bench(args: &Bench) -> Result<Code, Exit> {
+    match args {
+        Bench::Grpo(args) => grpo::bench(args),
+        Bench::Rollout(args) => rollout::bench(args),
+    }
+}
+
+/// The first `count` questions of a GSM8K file through the chat template, in file order.
+fn questions(tokenizer: &Tokenizer, file: &Path, count: usize) -> Result<Vec<Arc<Prompt>>, Exit> {
+    let config = DataConfig { format: "gsm8k".into(), train: Some(file.into()), heldout_rows: 0, shuffle: false, ..DataConfig::default() };
+    let join = |errors: Vec<collimate_datasets::DataError>| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    let split = load(&config, Seed(1)).map_err(join).or_refused()?;
+    if split.train.len() < count {
+        return Err(refused(format!("{} has {} questions, this benchmark takes {count}; ask for fewer", file.display(), split.train.len())));
+    }
+    split.train.tasks.iter().take(count).map(|t| tokenizer.prompt(t.clone()).map(Arc::new).or_refused()).collect()
+}
+
+/// Median, least and most.
+fn spread(values: &[f64]) -> Value {
+    let mut sorted = values.to_vec();
+    let median = ceilings::median(&mut sorted);
+    json!({ "median": median, "min": sorted.first(), "max": sorted.last() })
+}

@@ -1,0 +1,102 @@
+//! `collimate algorithms`, `rewards` and `formats`: printed from the cards that stand beside the code.
+
+use collimate_datasets::{FORMATS, format_named};
+use serde_json::{Value, json};
+
+use crate::args::CardArgs;
+use crate::exit::{Code, Exit, OrExit};
+use crate::session::print;
+
+/// Lists the algorithms, or shows one.
+pub(crate) fn algorithms(args: &CardArgs) -> Result<Code, Exit> {
+    let cards: Vec<_> = collimate_algorithms::roster().iter().map(|e| e.card).collect();
+    let chosen = match &args.name {
+        None => cards,
+        Some(name) => vec![collimate_algorithms::find(name).or_refused()?.card],
+    };
+    if args.markdown {
+        for card in &chosen {
+            print(&card.to_markdown())?;
+        }
+        return Ok(Code::Done);
+    }
+    if args.json {
+        print(&serde_json::to_string(&chosen).or_failed()?)?;
+    } else if args.name.is_some() {
+        print(&chosen.iter().map(ToString::to_string).collect::<String>())?;
+    } else {
+        table(chosen.iter().map(|c| (c.name, c.claim)))?;
+    }
+    Ok(Code::Done)
+}
+
+/// Lists the rewards, or shows one.
+pub(crate) fn rewards(args: &CardArgs) -> Result<Code, Exit> {
+    let cards = collimate_rewards::cards();
+    let chosen: Vec<_> = match &args.name {
+        None => cards,
+        Some(name) => vec![collimate_rewards::card_named(name).or_refused()?],
+    };
+    let json = || {
+        let knob = |k: &collimate_rewards::KnobCard| json!({ "name": k.name, "help": k.help, "default": k.default });
+        chosen.iter().map(|c| json!({ "name": c.name, "claim": c.claim, "knobs": c.knobs.iter().map(knob).collect::<Vec<_>>() })).collect::<Value>()
+    };
+    if args.json {
+        print(&json().to_string())?;
+    } else if args.name.is_none() && !args.markdown {
+        table(chosen.iter().map(|c| (c.name, c.claim)))?;
+    } else {
+        for card in &chosen {
+            let knobs = card.knobs.iter().map(|k| (k.name, k.default, k.help));
+            print(&sheet(card.name, card.claim, knobs, args.markdown))?;
+        }
+    }
+    Ok(Code::Done)
+}
+
+/// Lists the formats, or shows one.
+pub(crate) fn formats(args: &CardArgs) -> Result<Code, Exit> {
+    let chosen: Vec<_> = match &args.name {
+        None => FORMATS.iter().map(|f| f.card()).collect(),
+        Some(name) => vec![format_named(name).or_refused()?.card()],
+    };
+    if args.json {
+        let field = |f: &collimate_datasets::FieldCard| json!({ "name": f.name, "kind": f.kind, "help": f.help });
+        let knob = |k: &collimate_datasets::KnobCard| json!({ "name": k.name, "help": k.help, "default": k.default });
+        let one = |c: &&collimate_datasets::FormatCard| {
+            let (fields, knobs): (Vec<_>, Vec<_>) = (c.fields.iter().map(field).collect(), c.knobs.iter().map(knob).collect());
+            json!({ "name": c.name, "claim": c.claim, "fields": fields, "knobs": knobs, "sample": c.sample })
+        };
+        print(&chosen.iter().map(one).collect::<Value>().to_string())?;
+    } else if args.name.is_none() && !args.markdown {
+        table(chosen.iter().map(|c| (c.name, c.claim)))?;
+    } else {
+        for card in &chosen {
+            let knobs = card.knobs.iter().map(|k| (k.name, k.default, k.help));
+            print(&sheet(card.name, card.claim, knobs, args.markdown))?;
+            for field in card.fields {
+                print(&format!("  {:<16} {:<22} {}", field.name, field.kind, field.help))?;
+            }
+            print(&format!("  sample: {}", card.sample))?;
+        }
+    }
+    Ok(Code::Done)
+}
+
+/// Name and claim, a line each.
+fn table<'a>(rows: impl Iterator<Item = (&'a str, &'a str)> + Clone) -> Result<(), Exit> {
+    let width = rows.clone().map(|(name, _)| name.len()).max().unwrap_or(0);
+    for (name, claim) in rows {
+        print(&format!("{name:<width$}  {claim}"))?;
+    }
+    Ok(())
+}
+
+/// A card as text or Markdown.
+fn sheet<'a>(name: &str, claim: &str, knobs: impl Iterator<Item = (&'a str, &'a str, &'a str)>, markdown: bool) -> String {
+    let mut text = if markdown { format!("## `{name}`\n\n{claim}\n") } else { format!("{name}\n  {claim}\n") };
+    for (knob, default, help) in knobs {
+        text.push_str(&if markdown { format!("\n- `{knob}` = `{default}`: {help}") } else { format!("\n  {knob} = {default}\n      {help}") });
+    }
+    text
+}

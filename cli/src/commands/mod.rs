@@ -1,0 +1,11 @@
+//! One file a command.
+
+pub(crate) mod cards;
+pub(crate) mod ckpt;
+pub(crate) mod config;
+pub(crate) mod data;
+pub(crate) mod demo;
+pub(crate) mod eval;
+pub(crate) mod generate;
+pub(crate) mod plan;
+pub(crate) mod train;

@@ -1,0 +1,151 @@
+//! What a checkpoint of a run is made of, and how a run takes it back.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+
+use collimate_controller::{Controller, ControllerState};
+use collimate_learners::LearnerState;
+use collimate_models::{Model, TensorFile, config_json, generation_config_json, write_weights};
+use collimate_store::{Blob, Checkpoint, CheckpointMeta, hash_bytes};
+use collimate_text::Tokenizer;
+use serde::{Deserialize, Serialize};
+
+use super::driver::{Driver, Notes};
+use crate::exit::{Code, Exit, OrExit};
+use crate::{machine, session};
+
+/// The file of the optimizer's moments.
+pub(crate) const OPTIMIZER: &str = "trainer/optimizer.safetensors";
+/// The file of LibTorch's generator.
+const RNG: &str = "trainer/rng.bin";
+
+/// Everything of a run that is neither a weight nor a moment.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct State {
+    controller: ControllerState,
+    learner: LearnerState,
+    notes: Notes,
+    /// Content of the data, so that a resumed run learns from what it started with.
+    train: String,
+    heldout: String,
+    tokens: u64,
+}
+
+/// The files that make a directory a Hugging Face model, in a fixed order.
+pub(crate) fn model_blobs<'a>(model: &'a Model, tokenizer: &'a Tokenizer) -> Vec<Blob<'a>> {
+    let pretty = |value: &serde_json::Value| format!("{value:#}\n").into_bytes();
+    let mut blobs = vec![
+        Blob::bytes("config.json", pretty(&config_json(model))),
+        Blob::bytes("generation_config.json", pretty(&generation_config_json(model, tokenizer.eos_ids()))),
+        Blob::new("model.safetensors", |out| write_weights(model, out).map_err(io::Error::other)),
+    ];
+    blobs.extend(tokenizer.files().into_iter().map(|(name, bytes)| Blob::bytes(name, bytes)));
+    blobs
+}
+
+/// What bitwise resume depends on besides the checkpoint.
+pub(crate) fn versions(threads: usize) -> BTreeMap<String, String> {
+    let libtorch = collimate_bridge::show_config();
+    let version = libtorch.split("TORCH_VERSION=").nth(1).and_then(|v| v.split([',', ' ']).next()).unwrap_or("unknown").to_owned();
+    BTreeMap::from([
+        ("collimate".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+        ("libtorch".to_owned(), version),
+        ("cpu".to_owned(), machine::cpu_flags()),
+        ("threads".to_owned(), threads.to_string()),
+    ])
+}
+
+impl Driver<'_> {
+    /// Saves the boundary `step`.
+    pub(super) fn save(&mut self, step: u64, best: bool) -> Result<(), Exit> {
+        self.ui.phase("save");
+        let finite = self.model.params().iter().all(|p| f64::try_from(p.value().detach().sum(tch::Kind::Double)).is_ok_and(f64::is_finite));
+        if !finite {
+            let message = format!("the weights after step {step} are not finite; they are not saved, the checkpoint before stands");
+            return Err(Exit { code: Code::Failed, message: Some(message) });
+        }
+        // Between boundaries `now` may have moved on already (a step that a stop abandoned): the boundary's own notes are saved.
+        let notes = if self.step_is_closed() { self.now.clone() } else { self.boundary.clone() };
+        let state = State {
+            controller: self.controller.state(),
+            learner: self.learner.state(),
+            notes,
+            train: self.job.split.train.digest.clone(),
+            heldout: self.job.split.heldout.digest.clone(),
+            tokens: self.summary.tokens,
+        };
+        let score = self.last_score.filter(|(at, _)| *at == step).map(|(_, s)| s);
+        let meta = CheckpointMeta {
+            versions: versions(self.job.threads),
+            config_hash: hash_bytes(self.job.files.config.as_bytes()),
+            score,
+            best,
+            state: serde_json::to_value(&state).or_failed()?,
+        };
+        let rng = collimate_bridge::rng_state().or_failed()?;
+        let (learner, model) = (&self.learner, self.model);
+        let mut blobs = model_blobs(model, self.tokenizer);
+        blobs.push(Blob::new(OPTIMIZER, |out| learner.optimizer().write(model, out).map_err(io::Error::other)));
+        blobs.push(Blob::bytes(RNG, rng));
+        blobs.push(Blob::bytes("trainer/config.toml", self.job.files.config.clone()));
+        let saved = self.run.save(step, blobs, meta).or_failed()?;
+        for warning in saved.warnings {
+            self.ui.note(format!("warning: {warning}"));
+        }
+        Ok(())
+    }
+
+    /// Takes a checkpoint back: everything but the weights, which the model was loaded with.
+    ///
+    /// # Errors
+    /// With code 3 when the checkpoint does not fit, with code 2 when the data are others.
+    pub fn resume(&mut self, checkpoint: &Checkpoint) -> Result<(), Exit> {
+        let refuse = |code, message: String| Err(Exit { code, message: Some(message) });
+        let state: State = serde_json::from_value(checkpoint.manifest.meta.state.clone()).or_model()?;
+        for (what, then, now) in
+            [("data.train", &state.train, &self.job.split.train.digest), ("data.heldout", &state.heldout, &self.job.split.heldout.digest)]
+        {
+            if then != now {
+                let message = format!("{what} has changed since the checkpoint (was {then}, is {now}); put the file back, or start a new run");
+                return refuse(Code::Refused, message);
+            }
+        }
+        let moments = TensorFile::open(&checkpoint.path(OPTIMIZER)).or_model()?;
+        self.learner.restore(self.model, &moments, state.learner).or_model()?;
+        collimate_bridge::set_rng_state(&checkpoint.read(RNG).or_model()?).or_model()?;
+        self.controller = Controller::resume(self.job.plan.clone(), state.controller).or_refused()?;
+        self.now = state.notes;
+        self.boundary = self.now.clone();
+        self.summary.tokens = state.tokens;
+        self.board_at(checkpoint.step());
+        Ok(())
+    }
+}
+
+/// What makes a resumed run differ in its bits, if anything does.
+pub(crate) fn differences(checkpoint: &Checkpoint, threads: usize) -> Vec<String> {
+    let now = versions(threads);
+    let then = &checkpoint.manifest.meta.versions;
+    let changed = now.iter().filter(|(key, value)| then.get(*key) != Some(value));
+    changed.map(|(key, value)| format!("{key} was {}, is {value}", then.get(key).map_or("not recorded", String::as_str))).collect()
+}
+
+/// Writes a model as a Hugging Face directory that must not exist yet: into a temporary one first, then one rename.
+pub(crate) fn export(model: &Model, tokenizer: &Tokenizer, dir: &Path) -> Result<(), Exit> {
+    if dir.exists() {
+        return Err(crate::exit::refused(format!("`{}` exists already; give a new name", dir.display())));
+    }
+    let temp = dir.with_added_extension("tmp");
+    let failed = |e: io::Error| Exit { code: Code::Failed, message: Some(format!("cannot write `{}`: {e}", temp.display())) };
+    std::fs::create_dir_all(&temp).map_err(failed)?;
+    for mut blob in model_blobs(model, tokenizer) {
+        let mut file = io::BufWriter::with_capacity(1 << 20, std::fs::File::create(temp.join(&blob.path)).map_err(failed)?);
+        (blob.write)(&mut file).map_err(failed)?;
+        file.into_inner().map_err(|e| failed(e.into_error()))?.sync_all().map_err(failed)?;
+    }
+    std::fs::rename(&temp, dir).map_err(failed)?;
+    session::say(&format!("wrote {}", dir.display()));
+    Ok(())
+}

@@ -1,0 +1,25 @@
+//! The run loop of the `inline` placement: one process, one thread that owns all tensors, one copy of the weights.
+//!
+//! ```text
+//! todo = controller.start()
+//! loop { command = todo.pop(); todo.push(controller.on(driver.carry_out(command)?)?) }    // until Finish
+//! ```
+
+mod checkpoint;
+mod driver;
+mod evaluate;
+mod job;
+mod logs;
+mod measure;
+mod progress;
+mod reference;
+mod signals;
+mod timers;
+
+pub use driver::{Driver, Parts, Summary};
+pub use evaluate::{Evaluated, Evaluation, Sample};
+pub use job::{Job, RunFiles};
+pub(crate) use checkpoint::{differences, export};
+pub(crate) use progress::clock;
+pub use progress::{Board, Ui};
+pub use signals::Signals;

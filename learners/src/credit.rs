@@ -1,0 +1,110 @@
+//! Hop 6: nouns to numbers, the algorithm's credit, numbers to nouns.
+
+use collimate_algorithms::{AlgoState, Algorithm, CreditInput, GroupRewards, RowCredit};
+use collimate_types::{CreditedBatch, CreditedGroup, CreditedRow, Rollout, ScoredGroup};
+
+use crate::LearnerError;
+
+/// Reference log-probabilities by group, completion and token.
+pub type ReferenceLogp = [Vec<Vec<f32>>];
+
+/// Gives every token its credit. Completions without a score, and groups none of whose completions trains, are left out.
+///
+/// `reference` is needed where the algorithm says so; it has the shape of `groups`.
+///
+/// # Errors
+/// When the algorithm refuses its input.
+pub fn credit(
+    algorithm: &dyn Algorithm,
+    state: &mut AlgoState,
+    groups: &[ScoredGroup],
+    reference: Option<&ReferenceLogp>,
+    temperature: f64,
+) -> Result<CreditedBatch, LearnerError> {
+    let scores: Vec<Vec<Option<f64>>> = groups.iter().map(|g| g.verdicts.iter().map(|v| v.score().map(|s| s.total)).collect()).collect();
+    let lengths: Vec<Vec<usize>> = groups.iter().map(|g| g.group.rollouts.iter().map(|r| r.tokens.len()).collect()).collect();
+    let kl: Option<Vec<Vec<f64>>> = reference.map(|r| groups.iter().zip(r).map(|(g, r)| kl_sums(g, r)).collect());
+    let rewards: Vec<GroupRewards<'_>> = (0..groups.len())
+        .map(|p| GroupRewards { scores: &scores[p], lengths: &lengths[p], kl: kl.as_ref().map(|k| k[p].as_slice()) })
+        .collect();
+    let credit = algorithm.credit(state, &CreditInput { groups: &rewards })?;
+    let row = |p: usize, g: usize, credit: &RowCredit| {
+        let rollout = &groups[p].group.rollouts[g];
+        let advantage = match credit {
+            RowCredit::Sequence(a) => vec![*a as f32; rollout.tokens.len()],
+            RowCredit::Tokens(a) => a.iter().map(|a| *a as f32).collect(),
+            RowCredit::Untrained => return None,
+        };
+        credited(rollout, advantage, reference.map(|r| r[p][g].clone()))
+    };
+    let group = |(p, rows): (usize, &Vec<RowCredit>)| CreditedGroup {
+        prompt: groups[p].group.prompt.clone(),
+        rows: rows.iter().enumerate().filter_map(|(g, c)| row(p, g, c)).collect(),
+    };
+    let groups = credit.rows.iter().enumerate().map(group).filter(|g| !g.rows.is_empty()).collect();
+    Ok(CreditedBatch { groups, temperature })
+}
+
+fn credited(rollout: &Rollout, advantage: Vec<f32>, logp_ref: Option<Vec<f32>>) -> Option<CreditedRow> {
+    (!rollout.tokens.is_empty()).then(|| CreditedRow {
+        tokens: rollout.tokens.clone(),
+        trained: rollout.trained.clone(),
+        logp_old: rollout.logp.clone(),
+        logp_ref,
+        advantage,
+        version: rollout.versions.0,
+    })
+}
+
+/// `Σ_t (log π_old − log π_ref)` of each completion, in float64.
+fn kl_sums(group: &ScoredGroup, reference: &[Vec<f32>]) -> Vec<f64> {
+    let sum = |(r, reference): (&Rollout, &Vec<f32>)| {
+        let tokens = r.logp.iter().zip(reference).zip(&r.trained).filter(|(_, trained)| **trained);
+        tokens.map(|((old, reference), _)| f64::from(*old) - f64::from(*reference)).sum()
+    };
+    group.group.rollouts.iter().zip(reference).map(sum).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use collimate_types::{Finish, Prompt, RolloutGroup, Task, Verdict};
+    use std::sync::Arc;
+
+    fn group(verdicts: Vec<Verdict>) -> ScoredGroup {
+        let task =
+            Arc::new(Task { id: "t".into(), text: Some("x".into()), messages: vec![], truth: serde_json::Value::Null, reward: None });
+        let rollout = Rollout {
+            tokens: vec![5, 6],
+            text: "x".into(),
+            logp: vec![-1.0, -2.0],
+            logp_behaviour: None,
+            trained: vec![true, true],
+            finish: Finish::Eos,
+            versions: (3, 3),
+        };
+        let rollouts = vec![rollout; verdicts.len()];
+        ScoredGroup { group: RolloutGroup { prompt: Arc::new(Prompt { task, text: "x".into(), tokens: vec![1] }), rollouts }, verdicts }
+    }
+
+    #[test]
+    fn a_fault_enters_no_baseline_and_is_not_trained() {
+        let algorithm = collimate_algorithms::build("dr_grpo", &serde_json::json!({})).unwrap();
+        let fault = Verdict::Unscorable { reason: "no truth".into() };
+        let groups = [group(vec![Verdict::score_of(1.0), fault.clone(), Verdict::score_of(3.0)]), group(vec![fault.clone(), fault])];
+        let batch = credit(algorithm.as_ref(), &mut AlgoState::default(), &groups, None, 1.0).unwrap();
+        assert_eq!(batch.groups.len(), 1);
+        let advantages: Vec<_> = batch.groups[0].rows.iter().map(|r| r.advantage.clone()).collect();
+        assert_eq!(advantages, [vec![-1.0, -1.0], vec![1.0, 1.0]]);
+    }
+
+    #[test]
+    fn a_kl_in_the_reward_is_summed_over_the_completion() {
+        let algorithm = collimate_algorithms::build("rloo", &serde_json::json!({"beta": 0.5})).unwrap();
+        let groups = [group(vec![Verdict::score_of(1.0), Verdict::score_of(1.0)])];
+        // Old sums are −3; the reference's are −5 and −3: KL sums 2 and 0, rewards 0 and 1.
+        let reference = [vec![vec![-2.0, -3.0], vec![-1.0, -2.0]]];
+        let batch = credit(algorithm.as_ref(), &mut AlgoState::default(), &groups, Some(&reference), 1.0).unwrap();
+        assert_eq!(batch.groups[0].rows.iter().map(|r| r.advantage[0]).collect::<Vec<_>>(), [-1.0, 1.0]);
+    }
+}
