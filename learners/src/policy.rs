@@ -58,6 +58,7 @@ struct Totals {
     tokens: u64,
     updates: u64,
     skipped: u64,
+    optimizer_s: f64,
 }
 
 impl PolicyLearner {
@@ -121,6 +122,7 @@ impl PolicyLearner {
         metrics.set("grad_norm", totals.grad_norm / tried);
         metrics.set("learning_rate", totals.lr / tried);
         metrics.set("learner/rows", totals.tokens as f64);
+        metrics.set("time/optimizer", totals.optimizer_s);
         metrics.set("learner/skipped", totals.skipped as f64);
         Ok(StepReport { step, version: version + 1, skipped: totals.skipped, updates: totals.updates, metrics })
     }
@@ -153,7 +155,9 @@ impl PolicyLearner {
             }
             return Ok(());
         }
+        let start = std::time::Instant::now();
         self.optimizer.step(model, lr, grad_norm)?;
+        totals.optimizer_s += start.elapsed().as_secs_f64();
         self.skipped_in_a_row = 0;
         totals.stats.add(&stats);
         totals.loss += loss;
