@@ -138,6 +138,11 @@ impl Diagnostics {
         self.0.extend(other.0);
     }
 
+    /// Puts them in the order of the files and lines; what has no place comes last.
+    pub(super) fn sort(&mut self) {
+        self.0.sort_by_key(|p| (p.span.is_none(), p.file.clone(), p.span.as_ref().map(|s| s.start)));
+    }
+
     /// The problems.
     pub fn iter(&self) -> impl Iterator<Item = &Problem> {
         self.0.iter()

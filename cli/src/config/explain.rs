@@ -1,0 +1,105 @@
+//! What a key means, and the schema of recipes.
+
+use collimate_datasets::FORMATS;
+use serde_json::{Map, Value, json};
+
+use super::check::shown;
+use super::diagnostics::{Diagnostics, Problem};
+use super::field::{Field, Kind, OnResume};
+use super::load::Loaded;
+use super::nearest::nearest;
+use super::recipe::Recipe;
+use super::sections;
+
+/// Explains a key or a section: help, type, default, and in a recipe its value and where it comes from.
+///
+/// # Errors
+/// When there is no such key; the error has the nearest.
+pub fn explain(key: &str, loaded: Option<&Loaded>) -> Result<String, Diagnostics> {
+    if let Some((_, field)) = sections::field(key) {
+        return Ok(of_field(key, field, loaded));
+    }
+    if let Some(section) = sections::all().into_iter().find(|s| s.path == key) {
+        let mut text = format!("[{key}]\n  {}\n", section.help.trim());
+        for field in section.fields {
+            text.push_str(&format!("\n  {key}.{:<20} {}", field.name, field.help.lines().next().unwrap_or_default().trim()));
+        }
+        return Ok(text);
+    }
+    let knob = FORMATS.iter().map(|f| f.card()).find_map(|c| {
+        let name = key.strip_prefix("data.")?.strip_prefix(c.name)?.strip_prefix('.')?;
+        c.knobs.iter().find(|k| k.name == name)
+    });
+    if let Some(knob) = knob {
+        return Ok(format!("{key}\n  {}\n  default: {}", knob.help, knob.default));
+    }
+    let all: Vec<String> = sections::all().iter().flat_map(|s| s.fields.iter().map(move |f| format!("{}.{}", s.path, f.name))).collect();
+    let help = nearest(key, all.iter().map(String::as_str)).map_or_else(|| "`collimate config show` lists every key".into(), |n| format!("did you mean `{n}`?"));
+    Err([Problem::new(format!("there is no key `{key}`")).help(help)].into_iter().collect())
+}
+
+fn of_field(key: &str, field: Field, loaded: Option<&Loaded>) -> String {
+    let default = serde_json::to_value(Recipe::default()).unwrap_or_default();
+    let at = |tree: &Value| shown(key.split('.').fold(tree, |v, k| &v[k]));
+    let mut text = format!("{key}\n  {}\n  type: {}", field.help.trim().replace('\n', "\n  "), field.kind);
+    if field.mark.limit != super::limit::Limit::Any {
+        text.push_str(&format!(", {}", field.mark.limit));
+    }
+    text.push_str(&format!("\n  default: {}", at(&default)));
+    if let Some(meaning) = field.mark.auto {
+        text.push_str(&format!(" ({meaning})"));
+    }
+    text.push_str(match field.mark.resume {
+        OnResume::Free => "\n  on resume: free to change",
+        OnResume::Inexact => "\n  on resume: free to change, but the run is then not bit for bit the same",
+        OnResume::Refused => "\n  on resume: a change is refused, it would be another run",
+    });
+    if let Some(loaded) = loaded {
+        let value = serde_json::to_value(&loaded.recipe).unwrap_or_default();
+        text.push_str(&format!("\n  here: {} ({})", at(&value), loaded.origin(key)));
+    }
+    text
+}
+
+/// The JSON schema of recipes, for editors.
+#[must_use]
+pub fn schema() -> Value {
+    let mut properties = Map::new();
+    for section in sections::all() {
+        let mut keys: Map<String, Value> = section.fields.iter().map(|f| (f.name.to_owned(), property(section.path, *f))).collect();
+        if section.path == "data" {
+            for card in FORMATS.iter().map(|f| f.card()) {
+                let knobs: Map<String, Value> = card.knobs.iter().map(|k| (k.name.to_owned(), json!({ "description": k.help }))).collect();
+                keys.insert(card.name.into(), json!({ "type": "object", "description": card.claim, "properties": knobs, "additionalProperties": false }));
+            }
+        }
+        let table = json!({ "type": "object", "description": section.help.trim(), "properties": keys, "additionalProperties": section.open });
+        let value = if section.repeated { json!({ "type": "array", "items": table }) } else { table };
+        properties.insert(section.path.into(), value);
+    }
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Collimate recipe", "type": "object",
+        "properties": properties, "additionalProperties": false,
+    })
+}
+
+fn property(section: &str, field: Field) -> Value {
+    let field = sections::field(&format!("{section}.{}", field.name)).map_or(field, |(_, f)| f);
+    let mut schema = match field.kind {
+        Kind::Flag => json!({ "type": "boolean" }),
+        Kind::Count => json!({ "type": "integer", "minimum": 0 }),
+        Kind::Number => json!({ "type": "number" }),
+        Kind::Numbers(n) => json!({ "type": "array", "items": { "type": "number" }, "minItems": n, "maxItems": n }),
+        Kind::Text => json!({ "type": "string" }),
+        Kind::Texts => json!({ "type": "array", "items": { "type": "string" } }),
+        Kind::Choice(names) => json!({ "enum": names }),
+        Kind::Free => json!({}),
+    };
+    if let Value::Object(map) = &mut schema {
+        map.insert("description".into(), field.help.trim().into());
+        if matches!(field.kind, Kind::Count | Kind::Number | Kind::Text) {
+            field.mark.limit.describe(map);
+        }
+    }
+    schema
+}

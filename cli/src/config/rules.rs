@@ -1,0 +1,83 @@
+//! Rules over several keys, each with a name, its help and a test below.
+
+use super::diagnostics::Problem;
+use super::load::{Loaded, Purpose};
+use super::recipe::Recipe;
+
+/// A rule.
+pub(super) struct Rule {
+    /// The key that is blamed.
+    pub(super) key: &'static str,
+    /// What the mend is.
+    pub(super) help: &'static str,
+    /// Whether it holds for evaluation too.
+    pub(super) always: bool,
+    /// What is wrong, if anything is.
+    pub(super) broken: fn(&Recipe) -> Option<String>,
+}
+
+/// All rules.
+pub(super) static RULES: &[Rule] = &[
+    Rule {
+        key: "sampling.min_new_tokens",
+        help: "lower it, or raise sampling.max_new_tokens",
+        always: false,
+        broken: |r| {
+            let (min, max) = (r.sampling.min_new_tokens, r.sampling.max_new_tokens);
+            (min > max).then(|| format!("{min} is more than sampling.max_new_tokens = {max}"))
+        },
+    },
+    Rule {
+        key: "sampling",
+        help: "set top_k = 0, top_p = 1, min_p = 0 and repetition_penalty = 1: with a filter the sampler is another law than the policy, \
+               and no correction for that is set",
+        always: false,
+        broken: |r| r.sampling().truncates().then(|| "training draws from a law that a filter has cut".into()),
+    },
+    Rule {
+        key: "rollout.group",
+        help: "an answer is judged by its siblings: give every prompt 2 completions or more, or choose `reinforce`",
+        always: false,
+        broken: |r| (r.rollout.group < 2 && r.algorithm.name != "reinforce").then(|| format!("`{}` compares the answers to one prompt", r.algorithm.name)),
+    },
+    Rule {
+        key: "learner.minibatches",
+        help: "a step's groups are cut into so many parts: take at most rollout.prompts",
+        always: false,
+        broken: |r| {
+            let (parts, prompts) = (r.learner.minibatches, r.rollout.prompts);
+            (parts > prompts).then(|| format!("{parts} parts of {prompts} groups"))
+        },
+    },
+    Rule {
+        key: "run.name",
+        help: "use letters, digits, `-`, `_` and `.`, not starting with a dot",
+        always: false,
+        broken: |r| {
+            let good = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '+');
+            let name = &r.run.name;
+            (!name.is_empty() && (name.starts_with('.') || !name.chars().all(good))).then(|| format!("{name:?} is no name for a directory"))
+        },
+    },
+    Rule {
+        key: "reward",
+        help: "add `[[reward]]` with a `name` (`collimate rewards` lists them)",
+        always: true,
+        broken: |r| r.reward.is_empty().then(|| "nothing judges the answers".into()),
+    },
+    Rule {
+        key: "data.train",
+        help: "give `data.train=FILE`, or take a format that makes its own rows (arithmetic)",
+        always: false,
+        broken: |r| (r.data.train.is_none() && r.data.format != "arithmetic").then(|| "there is no file to learn from".into()),
+    },
+];
+
+/// Everything that is broken.
+pub(super) fn check(loaded: &Loaded, purpose: Purpose) -> Vec<Problem> {
+    let broken = |rule: &Rule| {
+        let message = (rule.always || purpose == Purpose::Train).then(|| (rule.broken)(&loaded.recipe)).flatten()?;
+        Some(loaded.problem(rule.key, message).help(rule.help))
+    };
+    RULES.iter().filter_map(broken).collect()
+}

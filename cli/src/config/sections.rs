@@ -1,0 +1,207 @@
+//! The sections of a recipe: every key with its help, default, range and what a change means on resume.
+
+use std::path::PathBuf;
+
+use super::field::{Field, Kind, Mark, Section, section};
+use super::limit::Limit::{Above, AboveUpTo, AtLeast, Between, FromBelow, NotEmpty};
+
+section! {
+    /// The run itself.
+    RunSection = "run" {
+        /// Its name: the directory of the run inside `run.dir`. A name is used once; `--resume` goes on with it.
+        name: String = String::new(), Mark::TO_TRAIN.limit(NotEmpty);
+        /// The folder of all runs.
+        dir: PathBuf = "runs".into(), Mark::OPTIONAL.free();
+        /// The seed everything random is computed from.
+        seed: u64 = 1, Mark::OPTIONAL;
+        /// Flow steps: each draws prompts, answers them and learns from the answers.
+        steps: u64 = 100, Mark::OPTIONAL.limit(AtLeast(1.0)).free();
+        /// Threads of the engine.
+        threads: usize = 0, Mark::OPTIONAL.auto("all cores").inexact();
+    }
+}
+
+section! {
+    /// The model that is trained.
+    ModelSection = "model" {
+        /// A Hugging Face directory, a checkpoint of a run, or a GGUF file.
+        path: PathBuf = PathBuf::new(), Mark::ALWAYS.limit(NotEmpty);
+    }
+}
+
+section! {
+    /// How completions are drawn in training.
+    SamplingSection = "sampling" {
+        /// Divides the logits. Log-probabilities are taken at the same temperature.
+        temperature: f64 = 1.0, Mark::OPTIONAL.limit(Above(0.0));
+        /// Keep the k most likely tokens; 0 keeps all. `train` refuses filters: they make the sampler another law than the policy.
+        top_k: usize = 0, Mark::OPTIONAL;
+        /// Keep the most likely tokens up to this probability; 1 keeps all.
+        top_p: f64 = 1.0, Mark::OPTIONAL.limit(AboveUpTo(0.0, 1.0));
+        /// Keep tokens with at least this share of the most likely one's probability; 0 keeps all.
+        min_p: f64 = 0.0, Mark::OPTIONAL.limit(FromBelow(0.0, 1.0));
+        /// Make tokens already seen less likely; 1 changes nothing.
+        repetition_penalty: f64 = 1.0, Mark::OPTIONAL.limit(Above(0.0));
+        /// Texts that end a completion. They may span tokens and are not part of the answer.
+        stop: Vec<String> = Vec::new(), Mark::OPTIONAL.limit(NotEmpty);
+        /// The longest completion in tokens.
+        max_new_tokens: usize = 256, Mark::OPTIONAL.limit(AtLeast(1.0));
+        /// Until so many tokens are drawn, the end of the sequence cannot be.
+        min_new_tokens: usize = 0, Mark::OPTIONAL;
+        /// Every so many steps one group is computed again by the learner's forward and compared with what the sampler recorded; 0 = never.
+        check_every: u64 = 10, Mark::OPTIONAL.free();
+    }
+}
+
+section! {
+    /// How many completions a step has.
+    RolloutSection = "rollout" {
+        /// Prompts of a step.
+        prompts: usize = 32, Mark::OPTIONAL.limit(AtLeast(1.0));
+        /// Completions of a prompt.
+        group: usize = 8, Mark::OPTIONAL.limit(AtLeast(1.0));
+        /// Rows decoded at once: a finished row leaves, a waiting one enters.
+        slots: usize = 0, Mark::OPTIONAL.auto("prompts x group, at most 256");
+        /// How often a step draws new prompts for groups that cannot be used, before it goes on with those it has.
+        refills: u32 = 3, Mark::OPTIONAL;
+    }
+}
+
+section! {
+    /// How the policy learns from a step's completions.
+    LearnerSection = "learner" {
+        /// The learning rate at its peak.
+        lr: f64 = 1e-5, Mark::OPTIONAL.limit(AtLeast(0.0));
+        /// How the rate goes on after warm-up.
+        schedule: String = "constant".into(), Mark::OPTIONAL;
+        /// Updates over which the rate rises to its peak.
+        warmup_steps: u64 = 0, Mark::OPTIONAL;
+        /// The rate at the end as a share of the peak (linear, cosine and wsd).
+        min_lr_ratio: f64 = 0.0, Mark::OPTIONAL.limit(Between(0.0, 1.0));
+        /// The last share of the run over which the rate falls (wsd).
+        decay_share: f64 = 0.2, Mark::OPTIONAL.limit(AboveUpTo(0.0, 1.0));
+        /// Passes over a step's completions.
+        epochs: u32 = 1, Mark::OPTIONAL.limit(AtLeast(1.0));
+        /// Optimizer updates a pass: the groups of a step are cut into so many parts.
+        minibatches: usize = 1, Mark::OPTIONAL.limit(AtLeast(1.0));
+        /// Tokens of one forward and backward pass; gradients add up exactly over them. Less needs less memory.
+        micro_tokens: usize = 0, Mark::OPTIONAL.auto("4096").inexact();
+        /// Largest norm of the whole gradient; 0 = no clipping.
+        clip_grad: f64 = 1.0, Mark::OPTIONAL.limit(AtLeast(0.0));
+        /// AdamW's decays of the two moments.
+        betas: [f64; 2] = [0.9, 0.999], Mark::OPTIONAL.limit(FromBelow(0.0, 1.0));
+        /// Added to the root of AdamW's second moment.
+        eps: f64 = 1e-8, Mark::OPTIONAL.limit(Above(0.0));
+        /// AdamW's decoupled weight decay.
+        weight_decay: f64 = 0.0, Mark::OPTIONAL.limit(AtLeast(0.0));
+        /// Updates in a row whose loss or gradient may fail to be finite before the run stops. Each is skipped and counted.
+        max_skips: u64 = 3, Mark::OPTIONAL.limit(AtLeast(1.0)).free();
+    }
+}
+
+section! {
+    /// Held-out evaluation: greedy answers to questions that are never trained on.
+    EvalSection = "eval" {
+        /// Before the first step, every so many steps, and at the end; 0 = never.
+        every: u64 = 0, Mark::OPTIONAL.free();
+        /// How many questions are asked.
+        rows: usize = 0, Mark::OPTIONAL.auto("all held-out questions").free();
+        /// Divides the logits; 0 = the most likely token.
+        temperature: f64 = 0.0, Mark::OPTIONAL.limit(AtLeast(0.0)).free();
+        /// The longest answer in tokens.
+        max_new_tokens: usize = 0, Mark::OPTIONAL.auto("sampling.max_new_tokens").free();
+    }
+}
+
+section! {
+    /// Checkpoints. One is always written at the end, at a new best held-out score, and when a signal stops the run.
+    CheckpointSection = "checkpoint" {
+        /// Every so many steps; 0 = only then.
+        every: u64 = 0, Mark::OPTIONAL.free();
+        /// How many of the newest are kept; the best is kept besides.
+        keep: usize = 2, Mark::OPTIONAL.limit(AtLeast(1.0)).free();
+    }
+}
+
+section! {
+    /// What happens when rewards fail. A fault is never a score.
+    RewardPolicySection = "reward_policy" {
+        /// The run stops when so large a share of the last 200 verdicts are faults of the reward's machinery.
+        max_fault_share: f64 = 0.05, Mark::OPTIONAL.limit(Between(0.0, 1.0)).free();
+    }
+}
+
+section! {
+    /// What is written beside metrics.jsonl.
+    LogSection = "log" {
+        /// Completions a step that are written to `rollouts/step_N.jsonl`; 0 = none.
+        rollouts_per_step: usize = 16, Mark::OPTIONAL.free();
+        /// Whether TensorBoard files are written.
+        tensorboard: bool = true, Mark::OPTIONAL.free();
+    }
+}
+
+/// Which learning-rate shapes there are.
+pub(super) const SCHEDULES: [&str; 4] = ["constant", "linear", "cosine", "wsd"];
+
+/// The data: what every format shares. The knobs of a format stand in `data.<format>` and come from its card.
+const DATA: Section = Section {
+    path: "data",
+    help: "What is learnt from and what is measured on.",
+    fields: &[
+        Field { name: "format", help: "A format (`collimate formats` lists them), or auto: the first row decides.", kind: Kind::Text, mark: Mark::OPTIONAL },
+        Field { name: "train", help: "The file to learn from.", kind: Kind::Text, mark: Mark::OPTIONAL.limit(NotEmpty) },
+        Field { name: "heldout", help: "The file to be measured on; without one, rows of `train` are kept back.", kind: Kind::Text, mark: Mark::OPTIONAL.limit(NotEmpty) },
+        Field { name: "heldout_rows", help: "How many questions are kept back for measuring.", kind: Kind::Count, mark: Mark::OPTIONAL },
+        Field { name: "shuffle", help: "Whether every epoch has its own order; otherwise the file's.", kind: Kind::Flag, mark: Mark::OPTIONAL },
+    ],
+    open: false,
+    repeated: false,
+};
+
+const ALGORITHM: Section = Section {
+    path: "algorithm",
+    help: "The algorithm; further keys are its knobs (`collimate algorithms NAME` lists them).",
+    fields: &[Field { name: "name", help: "Its name.", kind: Kind::Text, mark: Mark::OPTIONAL.limit(NotEmpty) }],
+    open: true,
+    repeated: false,
+};
+
+const REWARD: Section = Section {
+    path: "reward",
+    help: "A reward; further keys are its knobs (`collimate rewards NAME` lists them). The first one decides what counts as right. A later layer replaces the whole list.",
+    fields: &[
+        Field { name: "name", help: "Its name.", kind: Kind::Text, mark: Mark::OPTIONAL.limit(NotEmpty) },
+        Field { name: "label", help: "The name it is logged under; its own by default.", kind: Kind::Text, mark: Mark::OPTIONAL.limit(NotEmpty) },
+        Field { name: "weight", help: "What its score is multiplied with; 0 only logs it.", kind: Kind::Number, mark: Mark::OPTIONAL },
+    ],
+    open: true,
+    repeated: true,
+};
+
+/// All sections, in the order in which a recipe is written.
+pub(super) fn all() -> [Section; 12] {
+    [
+        RunSection::SECTION,
+        ModelSection::SECTION,
+        DATA,
+        SamplingSection::SECTION,
+        RolloutSection::SECTION,
+        ALGORITHM,
+        REWARD,
+        RewardPolicySection::SECTION,
+        LearnerSection::SECTION,
+        EvalSection::SECTION,
+        CheckpointSection::SECTION,
+        LogSection::SECTION,
+    ]
+}
+
+/// A key by its dotted path, with its section.
+pub(super) fn field(path: &str) -> Option<(Section, Field)> {
+    let (section, name) = path.rsplit_once('.')?;
+    let found = all().into_iter().find(|s| s.path == section)?;
+    let field = found.fields.iter().find(|f| f.name == name)?;
+    let choice = path == "learner.schedule";
+    Some((found, if choice { Field { kind: Kind::Choice(&SCHEDULES), ..*field } } else { *field }))
+}
