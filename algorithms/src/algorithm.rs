@@ -21,6 +21,9 @@ pub struct Needs {
     pub whole_batch: bool,
     /// Groups whose scores are all equal are dropped and refilled.
     pub groups_with_spread: bool,
+    /// The loss has no term but the one that credit multiplies: tokens with credit 0 give neither loss nor gradient, so the learner leaves
+    /// them out. (A KL or an entropy term reaches every token.)
+    pub credit_only: bool,
 }
 
 /// What an algorithm keeps from step to step. It is saved with every checkpoint.

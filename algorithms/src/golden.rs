@@ -225,6 +225,23 @@ mod laws {
         }
     }
 
+    /// What `credit_only` promises: rows with credit 0 add neither loss nor gradient.
+    #[test]
+    fn rows_without_credit_add_nothing_where_an_algorithm_says_so() {
+        let mut case = Case::load("new_logps", "old_logps", "advantages");
+        let _ = case.advantage.narrow(0, 4, 8).fill_(0.0);
+        for name in ALL {
+            assert!(build(name, &json!({})).unwrap().needs().credit_only);
+            let (whole, grad) = case.run(name, json!({}));
+            let (part, few) = case.rows(name, json!({}), &[(0, 4), (12, 4)], 0);
+            assert!((whole - part).abs() < 1e-12, "{name}");
+            assert!(grad[4 * 24..12 * 24].iter().all(|g| *g == 0.0), "{name}");
+            assert!(relative(&few, &[&grad[..4 * 24], &grad[12 * 24..]].concat()) < 1e-12, "{name}");
+        }
+        assert!(!build("grpo", &json!({"beta": 0.1})).unwrap().needs().credit_only);
+        assert!(!build("grpo", &json!({"entropy": 0.1})).unwrap().needs().credit_only);
+    }
+
     /// On policy, without a clip, the ratio is 1 and its gradient is the policy gradient's.
     #[test]
     fn on_policy_the_clipped_gradient_is_reinforces() {

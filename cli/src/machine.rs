@@ -40,7 +40,8 @@ pub fn minor_faults() -> u64 {
 #[must_use]
 pub fn cpu_flags() -> String {
     let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let field = |name: &str| text.lines().find(|l| l.starts_with(name)).and_then(|l| l.split_once(':')).map_or("", |(_, v)| v.trim()).to_owned();
+    let field =
+        |name: &str| text.lines().find(|l| l.starts_with(name)).and_then(|l| l.split_once(':')).map_or("", |(_, v)| v.trim()).to_owned();
     let flags = field("flags");
     let known = ["avx2", "fma", "avx512f", "avx512_bf16", "amx_bf16"];
     let have: Vec<&str> = known.into_iter().filter(|k| flags.split(' ').any(|f| f == *k)).collect();

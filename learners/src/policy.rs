@@ -139,7 +139,9 @@ impl PolicyLearner {
         if denominators.tokens == 0.0 {
             return Ok(());
         }
-        let micro = micro_batches(groups, self.config.micro_tokens, model.kind())?;
+        // Exact: the denominators are the whole batch's, and groups without credit add nothing but zeros.
+        let live: Vec<CreditedGroup> = groups.iter().filter(|g| !algorithm.needs().credit_only || has_credit(g)).cloned().collect();
+        let micro = micro_batches(&live, self.config.micro_tokens, model.kind())?;
         let mut pass = Pass { model, algorithm, denominators: &denominators, temperature, tape: &mut self.tape };
         let (loss, stats) = if algorithm.needs().whole_batch { pass.whole(&micro)? } else { pass.one_by_one(&micro)? };
         let grad_norm = self.optimizer.grad_norm(model)?;
@@ -167,6 +169,11 @@ impl PolicyLearner {
         totals.updates += 1;
         Ok(())
     }
+}
+
+/// Whether a token of the group has credit.
+fn has_credit(group: &CreditedGroup) -> bool {
+    group.rows.iter().any(|r| r.advantage.iter().zip(&r.trained).any(|(a, trained)| *trained && *a != 0.0))
 }
 
 fn denominators(groups: &[CreditedGroup], max_new_tokens: usize) -> Denominators {
@@ -207,6 +214,9 @@ impl Pass<'_> {
 
     /// The loss couples micro-batches: leaves of all come first, then each trunk is run again for its gradient.
     fn whole(&mut self, micro: &[MicroBatch]) -> Result<(f64, Stats), LearnerError> {
+        if micro.is_empty() {
+            return Ok((0.0, Stats::default()));
+        }
         let mut grids_of = Vec::with_capacity(micro.len());
         for batch in micro {
             let (_, _, head) = self.forward(batch, false)?;

@@ -72,7 +72,8 @@ impl Algorithm for Dapo {
     }
 
     fn needs(&self) -> Needs {
-        Needs { reference: self.0.beta > 0.0, groups_with_spread: self.0.dynamic_sampling, ..Needs::default() }
+        let reference = self.0.beta > 0.0;
+        Needs { reference, groups_with_spread: self.0.dynamic_sampling, credit_only: !reference, ..Needs::default() }
     }
 
     fn credit(&self, _: &mut AlgoState, input: &CreditInput<'_>) -> Result<Credit, AlgorithmError> {

@@ -60,7 +60,8 @@ impl Algorithm for DrGrpo {
     }
 
     fn needs(&self) -> Needs {
-        Needs { reference: self.0.beta > 0.0, ..Needs::default() }
+        let reference = self.0.beta > 0.0;
+        Needs { reference, credit_only: !reference, ..Needs::default() }
     }
 
     fn credit(&self, _: &mut AlgoState, input: &CreditInput<'_>) -> Result<Credit, AlgorithmError> {

@@ -64,7 +64,8 @@ impl Algorithm for Grpo {
     }
 
     fn needs(&self) -> Needs {
-        Needs { reference: self.0.beta > 0.0, entropy: self.0.entropy != 0.0, ..Needs::default() }
+        let (reference, entropy) = (self.0.beta > 0.0, self.0.entropy != 0.0);
+        Needs { reference, entropy, credit_only: !reference && !entropy, ..Needs::default() }
     }
 
     fn credit(&self, _: &mut AlgoState, input: &CreditInput<'_>) -> Result<Credit, AlgorithmError> {

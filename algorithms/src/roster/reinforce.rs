@@ -56,7 +56,7 @@ impl Algorithm for Reinforce {
     }
 
     fn needs(&self) -> Needs {
-        Needs::default()
+        Needs { credit_only: true, ..Needs::default() }
     }
 
     fn credit(&self, state: &mut AlgoState, input: &CreditInput<'_>) -> Result<Credit, AlgorithmError> {

@@ -60,7 +60,8 @@ impl Algorithm for Rloo {
     }
 
     fn needs(&self) -> Needs {
-        Needs { reference: self.0.beta > 0.0, ..Needs::default() }
+        // The reference is in the reward, not in the loss.
+        Needs { reference: self.0.beta > 0.0, credit_only: true, ..Needs::default() }
     }
 
     fn credit(&self, _: &mut AlgoState, input: &CreditInput<'_>) -> Result<Credit, AlgorithmError> {

@@ -78,7 +78,8 @@ pub(super) fn bench(args: &BenchGrpoArgs) -> Result<Code, Exit> {
 
 impl<'a> Bench<'a> {
     fn new(args: &'a BenchGrpoArgs, model: &'a Model, tokenizer: &'a Tokenizer) -> Result<Self, Exit> {
-        let schedule = Schedule { shape: Shape::Constant, lr: 1e-6, warmup: 0, total: args.steps as u64 + 1, min_ratio: 0.0, decay_share: 0.0 };
+        let schedule =
+            Schedule { shape: Shape::Constant, lr: 1e-6, warmup: 0, total: args.steps as u64 + 1, min_ratio: 0.0, decay_share: 0.0 };
         let optimizer = OptimizerConfig { betas: (0.9, 0.999), eps: 1e-8, weight_decay: 0.0, clip_grad: 1.0 };
         let config = LearnerConfig {
             epochs: 1,

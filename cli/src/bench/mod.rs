@@ -30,7 +30,11 @@ fn questions(tokenizer: &Tokenizer, file: &Path, count: usize) -> Result<Vec<Arc
     let join = |errors: Vec<collimate_datasets::DataError>| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
     let split = load(&config, Seed(1)).map_err(join).or_refused()?;
     if split.train.len() < count {
-        return Err(refused(format!("{} has {} questions, this benchmark takes {count}; ask for fewer", file.display(), split.train.len())));
+        return Err(refused(format!(
+            "{} has {} questions, this benchmark takes {count}; ask for fewer",
+            file.display(),
+            split.train.len()
+        )));
     }
     split.train.tasks.iter().take(count).map(|t| tokenizer.prompt(t.clone()).map(Arc::new).or_refused()).collect()
 }

@@ -23,14 +23,20 @@ pub(super) fn bench(args: &BenchRolloutArgs) -> Result<Code, Exit> {
     let model = session::load(&opened.source)?;
     let most = args.batch.iter().copied().max().unwrap_or(1);
     // Only questions of at least `prompt` ids can be cut to it, so more are read than are used.
-    let cut = |p: Arc<Prompt>| (p.tokens.len() >= args.prompt).then(|| Arc::new(Prompt { tokens: p.tokens[..args.prompt].to_vec(), ..(*p).clone() }));
+    let cut = |p: Arc<Prompt>| {
+        (p.tokens.len() >= args.prompt).then(|| Arc::new(Prompt { tokens: p.tokens[..args.prompt].to_vec(), ..(*p).clone() }))
+    };
     let prompts: Vec<Arc<Prompt>> = questions(&opened.tokenizer, &args.data, most * 4)?.into_iter().filter_map(cut).take(most).collect();
     if prompts.len() < most {
-        return Err(refused(format!("only {} of {} questions have {} ids; lower --prompt or --batch", prompts.len(), most * 4, args.prompt)));
+        return Err(refused(format!(
+            "only {} of {} questions have {} ids; lower --prompt or --batch",
+            prompts.len(),
+            most * 4,
+            args.prompt
+        )));
     }
     let ceilings = ceilings::Ceilings::measure();
-    let runs: Vec<Value> =
-        args.batch.iter().map(|b| one(&model, &opened.tokenizer, &prompts[..*b], args)).collect::<Result<_, _>>()?;
+    let runs: Vec<Value> = args.batch.iter().map(|b| one(&model, &opened.tokenizer, &prompts[..*b], args)).collect::<Result<_, _>>()?;
     let result = json!({
         "bench": "rollout", "threads": threads, "prompt": args.prompt, "new_tokens": args.new_tokens, "repeats": args.repeats,
         "sgemm_gflops": ceilings.sgemm_gflops, "read_gbs": ceilings.read_gbs, "runs": runs,

@@ -39,7 +39,10 @@ pub(crate) fn rewards(args: &CardArgs) -> Result<Code, Exit> {
     };
     let json = || {
         let knob = |k: &collimate_rewards::KnobCard| json!({ "name": k.name, "help": k.help, "default": k.default });
-        chosen.iter().map(|c| json!({ "name": c.name, "claim": c.claim, "knobs": c.knobs.iter().map(knob).collect::<Vec<_>>() })).collect::<Value>()
+        chosen
+            .iter()
+            .map(|c| json!({ "name": c.name, "claim": c.claim, "knobs": c.knobs.iter().map(knob).collect::<Vec<_>>() }))
+            .collect::<Value>()
     };
     if args.json {
         print(&json().to_string())?;
@@ -96,7 +99,11 @@ fn table<'a>(rows: impl Iterator<Item = (&'a str, &'a str)> + Clone) -> Result<(
 fn sheet<'a>(name: &str, claim: &str, knobs: impl Iterator<Item = (&'a str, &'a str, &'a str)>, markdown: bool) -> String {
     let mut text = if markdown { format!("## `{name}`\n\n{claim}\n") } else { format!("{name}\n  {claim}\n") };
     for (knob, default, help) in knobs {
-        text.push_str(&if markdown { format!("\n- `{knob}` = `{default}`: {help}") } else { format!("\n  {knob} = {default}\n      {help}") });
+        text.push_str(&if markdown {
+            format!("\n- `{knob}` = `{default}`: {help}")
+        } else {
+            format!("\n  {knob} = {default}\n      {help}")
+        });
     }
     text
 }

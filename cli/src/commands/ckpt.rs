@@ -41,7 +41,13 @@ fn list(run: &Path, as_json: bool) -> Result<Code, Exit> {
         let score = score.map_or_else(|| "-".to_owned(), |s| format!("{:.1}%", 100.0 * s));
         let mark = if info.best { "best" } else { "" };
         let fault = fault.map(|f| format!("  DAMAGED: {f}")).unwrap_or_default();
-        session::print(&format!("{:>8}  {:>8}  {:>7.1} MB  {mark:<4}  {}{fault}", info.step, score, bytes as f64 / 1e6, info.dir.display()))?;
+        session::print(&format!(
+            "{:>8}  {:>8}  {:>7.1} MB  {mark:<4}  {}{fault}",
+            info.step,
+            score,
+            bytes as f64 / 1e6,
+            info.dir.display()
+        ))?;
     }
     if found.is_empty() {
         session::say(&format!("`{}` has no checkpoint", run.display()));
@@ -50,7 +56,11 @@ fn list(run: &Path, as_json: bool) -> Result<Code, Exit> {
 }
 
 fn verify_all(path: &Path, as_json: bool) -> Result<Code, Exit> {
-    let dirs = if path.join(MANIFEST).exists() { vec![path.to_owned()] } else { checkpoints(path).or_model()?.into_iter().map(|c| c.dir).collect() };
+    let dirs = if path.join(MANIFEST).exists() {
+        vec![path.to_owned()]
+    } else {
+        checkpoints(path).or_model()?.into_iter().map(|c| c.dir).collect()
+    };
     if dirs.is_empty() {
         let message = format!("`{}` is neither a checkpoint nor a run with checkpoints", path.display());
         return Err(Exit { code: Code::Model, message: Some(message) });
@@ -61,7 +71,11 @@ fn verify_all(path: &Path, as_json: bool) -> Result<Code, Exit> {
             Ok(report) => report,
             Err(error) => {
                 good = false;
-                session::print(&if as_json { json!({ "path": dir, "good": false, "error": error.to_string() }).to_string() } else { format!("BAD  {}: {error}", dir.display()) })?;
+                session::print(&if as_json {
+                    json!({ "path": dir, "good": false, "error": error.to_string() }).to_string()
+                } else {
+                    format!("BAD  {}: {error}", dir.display())
+                })?;
                 continue;
             }
         };

@@ -37,7 +37,9 @@ pub(crate) fn generate(args: &GenerateArgs) -> Result<Code, Exit> {
     let mut observe = |progress: Progress<'_>| {
         printed = match progress {
             Progress::Text { text, .. } if single && !args.json && !text.is_empty() => session::print_raw(&harmless(text)),
-            Progress::Done { request, member, rollout } if args.json => session::print(&line(&requests[request], member, rollout).to_string()),
+            Progress::Done { request, member, rollout } if args.json => {
+                session::print(&line(&requests[request], member, rollout).to_string())
+            }
             Progress::Done { rollout, request, .. } if !single => {
                 let head = if requests.len() > 1 { format!("[{request}] ") } else { String::new() };
                 session::print(&format!("{head}{}", harmless(rollout.text.trim_end())))
@@ -118,7 +120,8 @@ fn text_task(text: &str) -> Task {
 }
 
 fn jsonl(file: &Path) -> Result<Vec<Task>, Exit> {
-    let config = DataConfig { format: "prompts".into(), train: Some(file.into()), heldout_rows: 0, shuffle: false, ..DataConfig::default() };
+    let config =
+        DataConfig { format: "prompts".into(), train: Some(file.into()), heldout_rows: 0, shuffle: false, ..DataConfig::default() };
     let join = |errors: Vec<collimate_datasets::DataError>| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
     let split = load_data(&config, Seed(0)).map_err(join).or_refused()?;
     Ok(split.train.tasks.iter().map(|t| (**t).clone()).collect())

@@ -34,7 +34,8 @@ pub fn explain(key: &str, loaded: Option<&Loaded>) -> Result<String, Diagnostics
         return Ok(format!("{key}\n  {}\n  default: {}", knob.help, knob.default));
     }
     let all: Vec<String> = sections::all().iter().flat_map(|s| s.fields.iter().map(move |f| format!("{}.{}", s.path, f.name))).collect();
-    let help = nearest(key, all.iter().map(String::as_str)).map_or_else(|| "`collimate config show` lists every key".into(), |n| format!("did you mean `{n}`?"));
+    let help = nearest(key, all.iter().map(String::as_str))
+        .map_or_else(|| "`collimate config show` lists every key".into(), |n| format!("did you mean `{n}`?"));
     Err([Problem::new(format!("there is no key `{key}`")).help(help)].into_iter().collect())
 }
 
@@ -70,10 +71,14 @@ pub fn schema() -> Value {
         if section.path == "data" {
             for card in FORMATS.iter().map(|f| f.card()) {
                 let knobs: Map<String, Value> = card.knobs.iter().map(|k| (k.name.to_owned(), json!({ "description": k.help }))).collect();
-                keys.insert(card.name.into(), json!({ "type": "object", "description": card.claim, "properties": knobs, "additionalProperties": false }));
+                keys.insert(
+                    card.name.into(),
+                    json!({ "type": "object", "description": card.claim, "properties": knobs, "additionalProperties": false }),
+                );
             }
         }
-        let table = json!({ "type": "object", "description": section.help.trim(), "properties": keys, "additionalProperties": section.open });
+        let table =
+            json!({ "type": "object", "description": section.help.trim(), "properties": keys, "additionalProperties": section.open });
         let value = if section.repeated { json!({ "type": "array", "items": table }) } else { table };
         properties.insert(section.path.into(), value);
     }

@@ -151,7 +151,12 @@ fn missing(loaded: &Loaded, purpose: Purpose, faults: &mut Diagnostics) {
             let key = format!("{}.{}", section.path, field.name);
             if needed && loaded.root.at(&key).is_none() {
                 let problem = loaded.problem(&key, "this key is needed and missing");
-                faults.push(problem.help(format!("add `{} = …` under `[{}]`, or `{key}=…` on the command line: {}", field.name, section.path, field.help.trim())));
+                faults.push(problem.help(format!(
+                    "add `{} = …` under `[{}]`, or `{key}=…` on the command line: {}",
+                    field.name,
+                    section.path,
+                    field.help.trim()
+                )));
             }
         }
     }

@@ -26,7 +26,8 @@ pub use field::OnResume;
 pub use load::{Loaded, Purpose, load};
 pub use recipe::{AlgorithmSection, Recipe};
 pub use sections::{
-    CheckpointSection, EvalSection, LearnerSection, LogSection, ModelSection, RewardPolicySection, RolloutSection, RunSection, SamplingSection,
+    CheckpointSection, EvalSection, LearnerSection, LogSection, ModelSection, RewardPolicySection, RolloutSection, RunSection,
+    SamplingSection,
 };
 pub use source::Layer;
 

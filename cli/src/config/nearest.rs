@@ -12,7 +12,16 @@ pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
         let longer = word.chars().count().max(other.chars().count());
         let part = word.len() >= 3 && other.starts_with(&word) || other.len() >= 3 && word.starts_with(&other);
         let far = distance(&word, &other);
-        (if far * 3 <= longer { far } else if part { longer } else { usize::MAX }, candidate)
+        (
+            if far * 3 <= longer {
+                far
+            } else if part {
+                longer
+            } else {
+                usize::MAX
+            },
+            candidate,
+        )
     });
     rated.min_by_key(|(far, _)| *far).filter(|(far, _)| *far != usize::MAX).map(|(_, candidate)| candidate)
 }

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::sections::{
-    CheckpointSection, EvalSection, LearnerSection, LogSection, ModelSection, RewardPolicySection, RolloutSection, RunSection, SamplingSection,
+    CheckpointSection, EvalSection, LearnerSection, LogSection, ModelSection, RewardPolicySection, RolloutSection, RunSection,
+    SamplingSection,
 };
 
 /// A recipe.

@@ -38,7 +38,10 @@ pub(super) static RULES: &[Rule] = &[
         key: "rollout.group",
         help: "an answer is judged by its siblings: give every prompt 2 completions or more, or choose `reinforce`",
         always: false,
-        broken: |r| (r.rollout.group < 2 && r.algorithm.name != "reinforce").then(|| format!("`{}` compares the answers to one prompt", r.algorithm.name)),
+        broken: |r| {
+            (r.rollout.group < 2 && r.algorithm.name != "reinforce")
+                .then(|| format!("`{}` compares the answers to one prompt", r.algorithm.name))
+        },
     },
     Rule {
         key: "learner.minibatches",

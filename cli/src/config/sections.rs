@@ -149,11 +149,26 @@ const DATA: Section = Section {
     path: "data",
     help: "What is learnt from and what is measured on.",
     fields: &[
-        Field { name: "format", help: "A format (`collimate formats` lists them), or auto: the first row decides.", kind: Kind::Text, mark: Mark::OPTIONAL },
+        Field {
+            name: "format",
+            help: "A format (`collimate formats` lists them), or auto: the first row decides.",
+            kind: Kind::Text,
+            mark: Mark::OPTIONAL,
+        },
         Field { name: "train", help: "The file to learn from.", kind: Kind::Text, mark: Mark::OPTIONAL.limit(NotEmpty) },
-        Field { name: "heldout", help: "The file to be measured on; without one, rows of `train` are kept back.", kind: Kind::Text, mark: Mark::OPTIONAL.limit(NotEmpty) },
+        Field {
+            name: "heldout",
+            help: "The file to be measured on; without one, rows of `train` are kept back.",
+            kind: Kind::Text,
+            mark: Mark::OPTIONAL.limit(NotEmpty),
+        },
         Field { name: "heldout_rows", help: "How many questions are kept back for measuring.", kind: Kind::Count, mark: Mark::OPTIONAL },
-        Field { name: "shuffle", help: "Whether every epoch has its own order; otherwise the file's.", kind: Kind::Flag, mark: Mark::OPTIONAL },
+        Field {
+            name: "shuffle",
+            help: "Whether every epoch has its own order; otherwise the file's.",
+            kind: Kind::Flag,
+            mark: Mark::OPTIONAL,
+        },
     ],
     open: false,
     repeated: false,
@@ -172,7 +187,12 @@ const REWARD: Section = Section {
     help: "A reward; further keys are its knobs (`collimate rewards NAME` lists them). The first one decides what counts as right. A later layer replaces the whole list.",
     fields: &[
         Field { name: "name", help: "Its name.", kind: Kind::Text, mark: Mark::OPTIONAL.limit(NotEmpty) },
-        Field { name: "label", help: "The name it is logged under; its own by default.", kind: Kind::Text, mark: Mark::OPTIONAL.limit(NotEmpty) },
+        Field {
+            name: "label",
+            help: "The name it is logged under; its own by default.",
+            kind: Kind::Text,
+            mark: Mark::OPTIONAL.limit(NotEmpty),
+        },
         Field { name: "weight", help: "What its score is multiplied with; 0 only logs it.", kind: Kind::Number, mark: Mark::OPTIONAL },
     ],
     open: true,

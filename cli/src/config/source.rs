@@ -106,8 +106,7 @@ mod tests {
         let layers = Layer::from_arguments(&arguments);
         let file = |f: &str| Layer::File(f.into());
         let set = |s: &str| Layer::Set(s.into());
-        let wanted =
-            [file("a.toml"), file("runs/x=1.toml"), file("odd.toml=x"), set("learner.lr=1e-5"), set("eval.every=a=b")];
+        let wanted = [file("a.toml"), file("runs/x=1.toml"), file("odd.toml=x"), set("learner.lr=1e-5"), set("eval.every=a=b")];
         assert_eq!(layers, wanted);
     }
 

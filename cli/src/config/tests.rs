@@ -21,7 +21,8 @@ fn says(message: &str, parts: &[&str]) {
 
 #[test]
 fn a_good_recipe_is_read_and_survives_the_way_to_toml_and_back() {
-    let loaded = load(&[text(GOOD), Layer::Set("learner.lr=3e-5".into()), Layer::Set("sampling.stop=[\"\\n\"]".into())], Purpose::Train).unwrap();
+    let loaded =
+        load(&[text(GOOD), Layer::Set("learner.lr=3e-5".into()), Layer::Set("sampling.stop=[\"\\n\"]".into())], Purpose::Train).unwrap();
     let recipe = loaded.recipe.clone().resolve(4);
     assert_eq!((recipe.run.threads, recipe.rollout.slots, recipe.learner.lr), (4, 256, 3e-5));
     let again = load(&[text(&recipe.to_toml())], Purpose::Train).unwrap().recipe;
@@ -69,7 +70,8 @@ fn values_out_of_range_say_what_is_possible() {
 #[test]
 fn missing_keys_say_how_to_give_them() {
     says(&faults("[[reward]]\nname = \"numeric\"\n", &[]), &["`run.name`", "`model.path`", "run.name=…", "data.train=FILE"]);
-    let evaluation = load(&[text("[model]\npath = \"m\"\n[data]\nformat = \"arithmetic\"\n[[reward]]\nname = \"numeric\"\n")], Purpose::Evaluate);
+    let evaluation =
+        load(&[text("[model]\npath = \"m\"\n[data]\nformat = \"arithmetic\"\n[[reward]]\nname = \"numeric\"\n")], Purpose::Evaluate);
     assert!(evaluation.is_ok());
 }
 
@@ -83,7 +85,9 @@ fn every_rule_is_held() {
     says(&faults(&GOOD.replace("[[reward]]\nname = \"numeric\"\n", ""), &[]), &["nothing judges the answers", "[[reward]]"]);
     says(&faults(&GOOD.replace("arithmetic", "gsm8k"), &[]), &["no file to learn from"]);
     assert_eq!(rules::RULES.len(), 7, "a new rule gets its line above");
-    assert!(load(&[text(GOOD), Layer::Set("rollout.group=1".into()), Layer::Set("algorithm.name=reinforce".into())], Purpose::Train).is_ok());
+    assert!(
+        load(&[text(GOOD), Layer::Set("rollout.group=1".into()), Layer::Set("algorithm.name=reinforce".into())], Purpose::Train).is_ok()
+    );
 }
 
 #[test]

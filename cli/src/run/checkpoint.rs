@@ -108,14 +108,15 @@ impl Driver<'_> {
             [("data.train", &state.train, &self.job.split.train.digest), ("data.heldout", &state.heldout, &self.job.split.heldout.digest)]
         {
             if then != now {
-                let message = format!("{what} has changed since the checkpoint (was {then}, is {now}); put the file back, or start a new run");
+                let message =
+                    format!("{what} has changed since the checkpoint (was {then}, is {now}); put the file back, or start a new run");
                 return refuse(Code::Refused, message);
             }
         }
         let moments = TensorFile::open(&checkpoint.path(OPTIMIZER)).or_model()?;
         self.learner.restore(self.model, &moments, state.learner).or_model()?;
         collimate_bridge::set_rng_state(&checkpoint.read(RNG).or_model()?).or_model()?;
-        self.controller = Controller::resume(self.job.plan.clone(), state.controller).or_refused()?;
+        self.controller = Controller::resume(self.job.plan.clone(), self.job.sampling.clone(), state.controller).or_refused()?;
         self.now = state.notes;
         self.boundary = self.now.clone();
         self.summary.tokens = state.tokens;

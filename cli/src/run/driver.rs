@@ -78,8 +78,10 @@ pub struct Summary {
     pub tokens: u64,
     /// Seconds of training: everything but evaluations.
     pub train_s: f64,
-    /// Seconds of the first and of the last evaluation.
+    /// Seconds of each evaluation.
     pub eval_s: Vec<f64>,
+    /// The exit code of the signal that stopped the run, if one did.
+    pub stopped_by: Option<Code>,
 }
 
 impl std::fmt::Debug for Driver<'_> {
@@ -120,7 +122,7 @@ impl<'a> Driver<'a> {
             model,
             reference,
             learner: PolicyLearner::new(model, job.learner),
-            controller: Controller::new(job.plan.clone(), job.seed),
+            controller: Controller::new(job.plan.clone(), job.sampling.clone(), job.seed),
             logs: Logs::at(&run, job, resumed_at)?,
             run,
             ui,
@@ -168,6 +170,7 @@ impl<'a> Driver<'a> {
                 todo.extend(self.controller.on(Event::StopRequested).or_failed()?);
             }
         }
+        self.summary.stopped_by = self.signals.asked().then(|| self.signals.code());
         self.summary.train_s = started.elapsed().as_secs_f64() - self.summary.eval_s.iter().sum::<f64>();
         Ok(self.summary)
     }

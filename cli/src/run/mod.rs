@@ -5,21 +5,26 @@
 //! loop { command = todo.pop(); todo.push(controller.on(driver.carry_out(command)?)?) }    // until Finish
 //! ```
 
+mod build;
 mod checkpoint;
 mod driver;
 mod evaluate;
 mod job;
 mod logs;
 mod measure;
+pub(crate) mod plan;
 mod progress;
 mod reference;
 mod signals;
+mod start;
 mod timers;
 
+pub use build::{build, refuse};
+pub(crate) use checkpoint::{differences, export};
 pub use driver::{Driver, Parts, Summary};
 pub use evaluate::{Evaluated, Evaluation, Sample};
 pub use job::{Job, RunFiles};
-pub(crate) use checkpoint::{differences, export};
 pub(crate) use progress::clock;
 pub use progress::{Board, Ui};
 pub use signals::Signals;
+pub use start::{Begin, start};

@@ -21,21 +21,14 @@ impl Signals {
     /// # Errors
     /// When the system refuses.
     pub fn catch() -> Result<Self, Exit> {
-        let asked = Arc::new(AtomicBool::new(false));
-        let which = Arc::new(AtomicUsize::new(0));
+        let (asked, which) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         for (signal, code) in [(SIGINT, Code::Interrupted), (SIGTERM, Code::Terminated)] {
             // Order matters: the shutdown looks at the flag before this signal sets it.
             signal_hook::flag::register_conditional_shutdown(signal, code as i32, asked.clone()).or_failed()?;
             signal_hook::flag::register(signal, asked.clone()).or_failed()?;
-            signal_hook::flag::register_usize(signal, which.clone(), signal as usize).or_failed()?;
+            signal_hook::flag::register_usize(signal, which.clone(), signal.unsigned_abs() as usize).or_failed()?;
         }
         Ok(Self { asked, which })
-    }
-
-    /// None ever comes: for commands without a graceful end.
-    #[must_use]
-    pub fn none() -> Self {
-        Self { asked: Arc::new(AtomicBool::new(false)), which: Arc::new(AtomicUsize::new(0)) }
     }
 
     /// Whether a signal asked for the end.
@@ -47,6 +40,6 @@ impl Signals {
     /// The exit code after a graceful end.
     #[must_use]
     pub fn code(&self) -> Code {
-        if self.which.load(Ordering::Relaxed) == SIGTERM as usize { Code::Terminated } else { Code::Interrupted }
+        if self.which.load(Ordering::Relaxed) == SIGTERM.unsigned_abs() as usize { Code::Terminated } else { Code::Interrupted }
     }
 }

@@ -1,0 +1,153 @@
+//! From a recipe to a job: everything is checked before a weight is read.
+
+use std::sync::Arc;
+
+use collimate_algorithms::{Algorithm, KnobError};
+use collimate_datasets::load as load_data;
+use collimate_learners::{LearnerConfig, OptimizerConfig, Schedule, Shape};
+use collimate_rewards::RewardSet;
+use collimate_types::{FlowPlan, Role, Seed};
+use serde_json::Value;
+
+use super::{Job, RunFiles};
+use crate::config::{Diagnostics, Loaded, Problem, Recipe};
+use crate::exit::{Code, Exit};
+use crate::machine;
+
+/// Resolves a recipe.
+///
+/// # Errors
+/// Every fault of algorithm, rewards and data, in one pass, at its place in the recipe.
+pub fn build(loaded: &Loaded) -> Result<Job, Diagnostics> {
+    let recipe = loaded.recipe.clone().resolve(machine::cores());
+    let seed = Seed(recipe.run.seed);
+    let mut faults = Vec::new();
+    let algorithm = algorithm(loaded, &recipe).map_err(|p| faults.push(p)).ok();
+    let rewards = rewards(loaded, &recipe).map_err(|mut p| faults.append(&mut p)).ok();
+    let split = load_data(&recipe.data, seed.fork("data", 0))
+        .map_err(|e| faults.extend(e.iter().map(|e| loaded.problem("data", e.to_string()))))
+        .ok();
+    if let (Some(rewards), Some(split)) = (&rewards, &split)
+        && let Err(errors) = rewards.check(split.train.tasks.iter().chain(&split.heldout.tasks).map(AsRef::as_ref))
+    {
+        faults.extend(errors.iter().map(|e| loaded.problem("reward", e.to_string())));
+    }
+    if let Some(split) = &split
+        && recipe.eval.every > 0
+        && split.heldout.is_empty()
+    {
+        let problem = loaded.problem("eval.every", "there is no held-out question to evaluate on");
+        faults.push(problem.help("set data.heldout_rows, give data.heldout=FILE, or eval.every=0"));
+    }
+    match (algorithm, rewards, split) {
+        (Some(algorithm), Some(rewards), Some(split)) if faults.is_empty() => {
+            let plan = plan(&recipe, algorithm.as_ref());
+            Ok(Job {
+                plan,
+                seed,
+                threads: recipe.run.threads,
+                sampling: Arc::new(recipe.sampling()),
+                eval_sampling: Arc::new(recipe.eval_sampling()),
+                eval_rows: if recipe.eval.rows == 0 { split.heldout.len() } else { recipe.eval.rows },
+                algorithm,
+                learner: learner(&recipe),
+                rewards,
+                split,
+                shuffle: recipe.data.shuffle,
+                max_fault_share: recipe.reward_policy.max_fault_share,
+                keep: recipe.checkpoint.keep,
+                log_rollouts: recipe.log.rollouts_per_step,
+                tensorboard: recipe.log.tensorboard,
+                files: RunFiles {
+                    root: recipe.run.dir.clone(),
+                    name: recipe.run.name.clone(),
+                    config: recipe.to_toml(),
+                    model: recipe.model.path.clone(),
+                },
+            })
+        }
+        _ => Err(faults.into_iter().collect()),
+    }
+}
+
+fn algorithm(loaded: &Loaded, recipe: &Recipe) -> Result<Box<dyn Algorithm>, Problem> {
+    let knobs = Value::Object(recipe.algorithm.knobs.clone());
+    collimate_algorithms::build(&recipe.algorithm.name, &knobs).map_err(|error| {
+        let key = match error.knob() {
+            Some(knob) => format!("algorithm.{knob}"),
+            None => "algorithm.name".into(),
+        };
+        let help = match &error {
+            KnobError::UnknownAlgorithm { .. } => "`collimate algorithms` lists them".to_owned(),
+            _ => format!("`collimate algorithms {}` lists every knob with its default", recipe.algorithm.name),
+        };
+        loaded.problem(&key, error.to_string()).help(help)
+    })
+}
+
+fn rewards(loaded: &Loaded, recipe: &Recipe) -> Result<RewardSet, Vec<Problem>> {
+    let problem =
+        |e: &collimate_rewards::RewardError| loaded.problem("reward", e.to_string()).help("`collimate rewards NAME` lists every knob");
+    RewardSet::build(&recipe.reward).map_err(|errors| errors.iter().map(problem).collect())
+}
+
+fn plan(recipe: &Recipe, algorithm: &dyn Algorithm) -> FlowPlan {
+    let needs = algorithm.needs();
+    let mut roles = vec![Role::Actor, Role::Learner, Role::Reward];
+    if needs.reference {
+        roles.push(Role::Reference);
+    }
+    FlowPlan {
+        roles,
+        steps: recipe.run.steps,
+        prompts_per_step: recipe.rollout.prompts,
+        group_size: recipe.rollout.group,
+        slots: recipe.rollout.slots,
+        drop_groups_without_spread: needs.groups_with_spread,
+        max_refills: recipe.rollout.refills,
+        max_staleness: 0,
+        eval_every: recipe.eval.every,
+        save_every: recipe.checkpoint.every,
+        check_every: recipe.sampling.check_every,
+    }
+}
+
+fn learner(recipe: &Recipe) -> LearnerConfig {
+    let l = &recipe.learner;
+    let shape = match l.schedule.as_str() {
+        "linear" => Shape::Linear,
+        "cosine" => Shape::Cosine,
+        "wsd" => Shape::Wsd,
+        _ => Shape::Constant,
+    };
+    let updates = u64::from(l.epochs) * l.minibatches as u64;
+    LearnerConfig {
+        epochs: l.epochs,
+        minibatches: l.minibatches,
+        micro_tokens: l.micro_tokens,
+        max_new_tokens: recipe.sampling.max_new_tokens,
+        max_skips: l.max_skips,
+        optimizer: OptimizerConfig { betas: (l.betas[0], l.betas[1]), eps: l.eps, weight_decay: l.weight_decay, clip_grad: l.clip_grad },
+        schedule: Schedule {
+            shape,
+            lr: l.lr,
+            warmup: l.warmup_steps,
+            total: recipe.run.steps * updates,
+            min_ratio: l.min_lr_ratio,
+            decay_share: l.decay_share,
+        },
+    }
+}
+
+/// A list of faults as the end of the command: rendered, with code 2.
+#[must_use]
+pub fn refuse(faults: &Diagnostics, json: bool) -> Exit {
+    use std::io::IsTerminal;
+    let text = if json {
+        faults.to_json().to_string()
+    } else {
+        faults.render(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
+    };
+    crate::session::say(text.trim_end());
+    Exit { code: Code::Refused, message: None }
+}

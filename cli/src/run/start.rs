@@ -1,0 +1,140 @@
+//! From a job to a finished run: model, run directory, driver.
+
+use std::path::Path;
+
+use collimate_store::{Checkpoint, RunDir};
+
+use super::{Board, Driver, Job, Parts, Signals, Summary, Ui, differences};
+use crate::config::{Layer, OnResume, Purpose, diff, load as load_config};
+use crate::exit::{Code, Exit, OrExit, refused};
+use crate::session;
+
+/// How a run begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begin {
+    /// A new name.
+    New,
+    /// The newest good checkpoint of this name.
+    Resume,
+}
+
+/// Runs a job to its end.
+///
+/// # Errors
+/// As the parts that fail say.
+pub fn start(job: &Job, begin: Begin) -> Result<Summary, Exit> {
+    let path = job.files.root.join(&job.files.name);
+    let signals = Signals::catch()?;
+    let (run, checkpoint) = match begin {
+        Begin::New => {
+            if path.exists() && std::fs::read_dir(&path).is_ok_and(|mut d| d.next().is_some()) {
+                let message = format!(
+                    "the run name `{}` is used ({}); go on with `--resume`, or choose another `run.name`",
+                    job.files.name,
+                    path.display()
+                );
+                return Err(refused(message));
+            }
+            (None, None)
+        }
+        Begin::Resume => open(&path, job)?,
+    };
+    let source = checkpoint.as_ref().map_or_else(|| job.files.model.clone(), |c| c.dir.clone());
+    session::start_libtorch(job.threads);
+    let opened = session::open_model(&source)?;
+    let needed = needed_bytes(&opened.source);
+    super::plan::check_context(job, &opened)?;
+    let run = match run {
+        Some(run) => run,
+        None => RunDir::create(&job.files.root, &job.files.name).or_refused()?,
+    };
+    let run = run.keeping(job.keep);
+    if let Err(error) = run.check_space(needed) {
+        // Nothing has begun: the name is free again.
+        if begin == Begin::New {
+            let _ = std::fs::remove_dir_all(run.path());
+        }
+        return Err(error).or_refused();
+    }
+    run.write_config(&job.files.config).or_failed()?;
+    let model = session::load(&opened.source)?;
+    let reference = if job.algorithm.needs().reference {
+        let base = session::open_model(&job.files.model)?;
+        let mut reference = session::load(&base.source)?;
+        reference.freeze();
+        Some(reference)
+    } else {
+        None
+    };
+    let resumed_at = checkpoint.as_ref().map(Checkpoint::step);
+    let ui = Ui::start(Board { step: resumed_at.unwrap_or(0), steps: job.plan.steps, ..Board::default() });
+    if let Some(checkpoint) = &checkpoint {
+        let changed = differences(checkpoint, job.threads);
+        let bitwise = if changed.is_empty() { "bitwise: yes".to_owned() } else { format!("bitwise: no ({})", changed.join("; ")) };
+        ui.note(format!("resuming {} at step {} from {}, {bitwise}", job.files.name, checkpoint.step(), checkpoint.dir.display()));
+    }
+    let parts =
+        Parts { tokenizer: &opened.tokenizer, model: &model, reference: reference.as_ref(), run, ui: &ui, signals: &signals, resumed_at };
+    let mut driver = Driver::new(job, parts)?;
+    if let Some(checkpoint) = &checkpoint {
+        driver.resume(checkpoint)?;
+    }
+    let summary = driver.run()?;
+    drop(ui);
+    Ok(summary)
+}
+
+/// A run that is gone on with: its lock, its newest good checkpoint (none if it has not reached its first), its logs cut back to it.
+fn open(path: &Path, job: &Job) -> Result<(Option<RunDir>, Option<Checkpoint>), Exit> {
+    if !path.exists() {
+        return Err(refused(format!(
+            "there is no run `{}` to resume in `{}`; start it without `--resume`",
+            job.files.name,
+            job.files.root.display()
+        )));
+    }
+    let run = RunDir::open(path).or_refused()?;
+    check_changes(&run, job)?;
+    let checkpoint = run.latest().or_model()?;
+    let resumed = match &checkpoint {
+        Some(checkpoint) => {
+            for skipped in &checkpoint.skipped {
+                session::say(&format!("WARNING: a damaged checkpoint is passed over: {skipped}"));
+            }
+            run.resume(checkpoint)
+        }
+        None => run.restart(),
+    };
+    for short in resumed.or_failed()?.short {
+        session::say(&format!("WARNING: a log is shorter than the checkpoint says: {short}"));
+    }
+    Ok((Some(run), checkpoint))
+}
+
+/// Changes of the recipe since the run began: shown, and refused where they would make it another run.
+fn check_changes(run: &RunDir, job: &Job) -> Result<(), Exit> {
+    let read = |name: &str, text: String| load_config(&[Layer::Text { name: name.into(), text }], Purpose::Show).map(|l| l.recipe);
+    let Ok(stored) = run.read_config() else { return Ok(()) }; // killed before the first byte: nothing to compare
+    let old = read("the run's config.toml", stored).map_err(|d| d.render(false)).or_refused()?;
+    let new = read("the recipe", job.files.config.clone()).map_err(|d| d.render(false)).or_refused()?;
+    let changes = diff(&old, &new);
+    for change in &changes {
+        session::say(&format!("changed since the run began: {}: {} -> {}", change.key, change.old, change.new));
+    }
+    let refused: Vec<&str> = changes.iter().filter(|c| c.resume == OnResume::Refused).map(|c| c.key.as_str()).collect();
+    if refused.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "a resumed run cannot change {}; put it back, or start a new run with `--init-from {}`",
+        refused.join(", "),
+        run.path().display()
+    );
+    Err(Exit { code: Code::Refused, message: Some(message) })
+}
+
+/// Bytes of one checkpoint: weights and both moments, with room for the rest.
+fn needed_bytes(source: &collimate_models::Source) -> u64 {
+    let bytes = 3 * source.weight_bytes() as u64;
+    bytes + bytes / 20 + (16 << 20)
+}
