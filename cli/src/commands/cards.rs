@@ -4,7 +4,7 @@ use collimate_datasets::{FORMATS, format_named};
 use serde_json::{Value, json};
 
 use crate::args::CardArgs;
-use crate::exit::{Code, Exit, OrExit};
+use crate::exit::{Code, Exit, OrExit, refused};
 use crate::session::print;
 
 /// Lists the algorithms, or shows one.
@@ -32,10 +32,14 @@ pub(crate) fn algorithms(args: &CardArgs) -> Result<Code, Exit> {
 
 /// Lists the rewards, or shows one.
 pub(crate) fn rewards(args: &CardArgs) -> Result<Code, Exit> {
-    let cards = collimate_rewards::cards();
+    let cards = || collimate_rewards::roster().iter().map(|r| r.card());
+    let unknown = |name: &String| {
+        let known = cards().map(|c| format!("`{}`", c.name)).collect::<Vec<_>>().join(", ");
+        refused(format!("there is no reward `{name}`; there are {known}"))
+    };
     let chosen: Vec<_> = match &args.name {
-        None => cards,
-        Some(name) => vec![collimate_rewards::card_named(name).or_refused()?],
+        None => cards().collect(),
+        Some(name) => vec![cards().find(|c| c.name == *name).ok_or_else(|| unknown(name))?],
     };
     let json = || {
         let knob = |k: &collimate_rewards::KnobCard| json!({ "name": k.name, "help": k.help, "default": k.default });

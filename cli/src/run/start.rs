@@ -105,8 +105,8 @@ fn open(path: &Path, job: &Job) -> Result<(Option<RunDir>, Option<Checkpoint>), 
         }
         None => run.restart(),
     };
-    for short in resumed.or_failed()?.short {
-        session::say(&format!("WARNING: a log is shorter than the checkpoint says: {short}"));
+    for (log, bytes) in resumed.or_failed()?.short {
+        session::say(&format!("WARNING: {log} is shorter than the {bytes} bytes that the checkpoint says it had"));
     }
     Ok((Some(run), checkpoint))
 }
