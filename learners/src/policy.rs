@@ -124,7 +124,7 @@ impl PolicyLearner {
         metrics.set("learner/rows", totals.tokens as f64);
         metrics.set("time/optimizer", totals.optimizer_s);
         metrics.set("learner/skipped", totals.skipped as f64);
-        Ok(StepReport { step, version: version + 1, skipped: totals.skipped, updates: totals.updates, metrics })
+        Ok(StepReport { step, version: version + totals.updates, skipped: totals.skipped, updates: totals.updates, metrics })
     }
 
     /// One optimizer update; it is skipped, and nothing changes, if loss or gradient is not finite.

@@ -1,0 +1,102 @@
+//! What a checkpoint keeps of the controller, and what a progress line shows of it.
+
+use std::fmt;
+
+use collimate_types::{Seed, WeightsVersion};
+use serde::{Deserialize, Serialize};
+
+/// The controller at a boundary: all that a resumed run needs to give the commands of an undisturbed one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ControllerState {
+    /// The run's seed.
+    pub seed: Seed,
+    /// How many steps are done.
+    pub step: u64,
+    /// The version that the actors run.
+    pub version: WeightsVersion,
+    /// The best held-out score so far.
+    pub best: Option<Best>,
+    /// How many of the last steps in a row had no group to train on.
+    pub starved_in_a_row: u64,
+    /// How many of the last steps in a row made no update because nothing was finite.
+    pub not_finite_in_a_row: u64,
+}
+
+/// The boundary with the best held-out score. Of equal scores the earlier one stays.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Best {
+    /// The boundary.
+    pub step: u64,
+    /// Its score, finite.
+    pub score: f64,
+}
+
+/// What the controller waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Phase {
+    /// To be started.
+    Idle,
+    /// Prompts of the data.
+    Tasks,
+    /// Completions.
+    Generate,
+    /// Verdicts.
+    Score,
+    /// The reference's log-probs.
+    Reference,
+    /// Credit for every token.
+    Credit,
+    /// The learner's updates.
+    Update,
+    /// New weights to be available.
+    Publish,
+    /// New weights to be in use.
+    Adopt,
+    /// A held-out score.
+    Evaluate,
+    /// A complete checkpoint.
+    Save,
+    /// Nothing: the run is over.
+    Finished,
+}
+
+/// One word, for a progress line.
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Idle => "idle",
+            Self::Tasks => "tasks",
+            Self::Generate => "generate",
+            Self::Score => "score",
+            Self::Reference => "reference",
+            Self::Credit => "credit",
+            Self::Update => "update",
+            Self::Publish => "publish",
+            Self::Adopt => "adopt",
+            Self::Evaluate => "evaluate",
+            Self::Save => "save",
+            Self::Finished => "finished",
+        })
+    }
+}
+
+/// Where a run stands.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct View {
+    /// What the controller waits for.
+    pub phase: Phase,
+    /// The step under way, or the steps done where none is.
+    pub step: u64,
+    /// How many steps the run has.
+    pub steps: u64,
+    /// The version that the actors run.
+    pub version: WeightsVersion,
+    /// Which refill of the step is under way.
+    pub refill: u32,
+    /// The best held-out score so far.
+    pub best: Option<Best>,
+    /// Whether a stop was asked for.
+    pub stopping: bool,
+}
