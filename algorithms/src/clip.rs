@@ -20,7 +20,6 @@ pub struct Clip {
 ///
 /// # Shapes
 /// `ratio` and `advantage` broadcast to `[B, T]`
-#[must_use]
 pub fn surrogate(ratio: &Tensor, advantage: &Tensor, clip: Clip) -> Tensor {
     let bounded = clip.delta.map_or_else(|| ratio.shallow_clone(), |delta| ratio.clamp_max(delta));
     let clipped = ratio.clamp(1.0 - clip.low, 1.0 + clip.high);

@@ -1,5 +1,7 @@
 //! Stored losses, gradients and advantages of TRL 1.16 (tests/data), and running an algorithm on them.
 
+#![expect(clippy::needless_pass_by_value, reason = "a test reads better with `json!` where the knobs are used")]
+
 use std::path::Path;
 
 use safetensors::SafeTensors;
@@ -168,7 +170,7 @@ mod laws {
 
         #[test]
         fn micro_batching_and_padding_change_nothing(cut in 1..16_i64, second in 0..15_i64, padding in 0..4_i64) {
-            let mut edges = vec![0, cut, (cut + second) % 16, 16];
+            let mut edges = [0, cut, (cut + second) % 16, 16];
             edges.sort_unstable();
             let cuts: Vec<(i64, i64)> = edges.windows(2).map(|w| (w[0], w[1] - w[0])).filter(|c| c.1 > 0).collect();
             let case = Case::load("new_logps", "old_logps", "advantages");
@@ -228,7 +230,7 @@ mod laws {
     /// What `credit_only` promises: rows with credit 0 add neither loss nor gradient.
     #[test]
     fn rows_without_credit_add_nothing_where_an_algorithm_says_so() {
-        let mut case = Case::load("new_logps", "old_logps", "advantages");
+        let case = Case::load("new_logps", "old_logps", "advantages");
         let _ = case.advantage.narrow(0, 4, 8).fill_(0.0);
         for name in ALL {
             assert!(build(name, &json!({})).unwrap().needs().credit_only);

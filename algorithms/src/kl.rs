@@ -6,19 +6,16 @@
 use tch::Tensor;
 
 /// `k1 = log π − log π_ref`. `[B, T]`
-#[must_use]
 pub fn k1(logp: &Tensor, logp_ref: &Tensor) -> Tensor {
     logp - logp_ref
 }
 
 /// `k2 = (log π − log π_ref)² / 2`. `[B, T]`
-#[must_use]
 pub fn k2(logp: &Tensor, logp_ref: &Tensor) -> Tensor {
     (logp - logp_ref).square() * 0.5
 }
 
 /// `k3 = π_ref/π − log(π_ref/π) − 1`. `[B, T]`
-#[must_use]
 pub fn k3(logp: &Tensor, logp_ref: &Tensor) -> Tensor {
     let d = logp_ref - logp;
     d.exp() - d - 1.0
@@ -26,7 +23,6 @@ pub fn k3(logp: &Tensor, logp_ref: &Tensor) -> Tensor {
 
 /// `ρ·k3`: the tokens were drawn from the old policy, so the expectation under π takes the importance ratio (DeepSeek-V3.2,
 /// arXiv:2512.02556; TRL's `use_bias_correction_kl`). `[B, T]`
-#[must_use]
 pub fn k3_corrected(logp: &Tensor, logp_ref: &Tensor, ratio: &Tensor) -> Tensor {
     k3(logp, logp_ref) * ratio
 }

@@ -1,6 +1,6 @@
 //! The mathematics of alignment: credit and losses, tensors in, tensors out.
 //!
-//! A named algorithm is one file in [`roster`] that composes shared, tested parts: credit ([`credit`]), ratio ([`ratio`]), clip
+//! A named algorithm is one file in [`mod@roster`] that composes shared, tested parts: credit ([`credit`]), ratio ([`ratio`]), clip
 //! ([`clip`]), KL ([`kl`]), aggregation ([`reduce`]). The learner knows only the trait [`Algorithm`].
 //!
 //! Pure: no I/O, clock, threads or hidden randomness. Axis letters: **P** prompts, **G** rollouts per prompt, **B** = P·G rows, **T**
@@ -28,3 +28,7 @@ pub use stats::Stats;
 
 #[cfg(test)]
 mod golden;
+#[cfg(test)]
+mod golden_verl;
+#[cfg(test)]
+mod kinds;

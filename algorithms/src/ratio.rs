@@ -6,7 +6,6 @@ use tch::Tensor;
 ///
 /// # Shapes
 /// `logp [B, T]`, `logp_old [B, T]` → `[B, T]`
-#[must_use]
 pub fn token(logp: &Tensor, logp_old: &Tensor) -> Tensor {
     (logp - logp_old).exp()
 }
@@ -15,7 +14,6 @@ pub fn token(logp: &Tensor, logp_old: &Tensor) -> Tensor {
 ///
 /// # Shapes
 /// `logp`, `logp_old`, `trained [B, T]` → `[B, 1]`
-#[must_use]
 pub fn sequence(logp: &Tensor, logp_old: &Tensor, trained: &Tensor) -> Tensor {
     ((logp - logp_old) * trained).sum_dim_intlist(-1, true, logp.kind()).exp()
 }

@@ -10,9 +10,13 @@ pub fn batch_mean(scores: &Scores) -> Scores {
 }
 
 /// `Â = r − b` with `b ← decay·b + (1 − decay)·mean of the batch` taken AFTER the credit, so that the baseline never has seen the answers it
-/// judges (it stays independent of them, which keeps the gradient unbiased). The first batch has no history and takes its own mean.
+/// judges (it stays independent of them, which keeps the gradient unbiased). The first batch has no history and takes its own mean. A batch
+/// without any score says nothing of the rewards and leaves the baseline as it was.
 #[must_use]
 pub fn moving_average(scores: &Scores, baseline: &mut Option<f64>, decay: f64) -> Scores {
+    if scores.iter().flatten().all(Option::is_none) {
+        return scores.clone();
+    }
     let now = mean(scores.iter().flatten().flatten().copied());
     let before = baseline.unwrap_or(now);
     *baseline = Some(if baseline.is_some() { decay * before + (1.0 - decay) * now } else { now });
@@ -35,5 +39,13 @@ mod tests {
         assert_eq!(moving_average(&batch(3.0), &mut b, 0.5), batch(2.0));
         assert_eq!(b, Some(2.0));
         assert_eq!(moving_average(&batch(3.0), &mut b, 0.5), batch(1.0));
+    }
+    #[test]
+    fn a_batch_without_scores_leaves_the_moving_baseline_alone() {
+        let none = vec![vec![None, None]];
+        let mut b = None;
+        assert_eq!((moving_average(&none, &mut b, 0.5), b), (none.clone(), None));
+        b = Some(4.0);
+        assert_eq!((moving_average(&none, &mut b, 0.5), b), (none.clone(), Some(4.0)));
     }
 }

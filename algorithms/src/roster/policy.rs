@@ -57,12 +57,12 @@ impl PolicyLoss {
                 false => kl::k3(leaves.logp, reference),
             };
             stats.masked("kl", &k3, leaves.trained);
-            each = each + k3 * self.kl.beta;
+            each += k3 * self.kl.beta;
         }
         if self.entropy != 0.0 {
             let entropy = leaves.entropies(self.site)?;
             stats.masked("entropy", entropy, leaves.trained);
-            each = each - entropy * self.entropy;
+            each -= entropy * self.entropy;
         }
         Ok(LossOutput { policy: self.reduction.apply(&each, leaves.trained, d), stats })
     }

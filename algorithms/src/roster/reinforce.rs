@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::{knobs::within, read};
 use crate::{
-    AlgoState, Algorithm, AlgorithmError, Card, Credit, CreditInput, Denominators, Knob, KnobError, Leaves, LossOutput, Needs, Stats, credit,
-    kl, reduce,
+    AlgoState, Algorithm, AlgorithmError, Card, Credit, CreditInput, Denominators, Knob, KnobError, Leaves, LossOutput, Needs, Stats,
+    credit, kl, reduce,
 };
 
 pub(super) static CARD: Card = Card {
@@ -16,7 +16,11 @@ pub(super) static CARD: Card = Card {
     equation: "A = r - b,  b = mean of the batch, or an exponential average of earlier batches\nL = 1/tokens sum_bt -A log pi",
     parts: &["credit::batch_mean", "credit::moving_average", "reduce::token_mean"],
     knobs: &[
-        Knob { name: "baseline", help: "What is subtracted from rewards: batch (its mean) or moving (an average of earlier batches).", default: "\"batch\"" },
+        Knob {
+            name: "baseline",
+            help: "What is subtracted from rewards: batch (its mean) or moving (an average of earlier batches).",
+            default: "\"batch\"",
+        },
         Knob { name: "decay", help: "How much of the moving baseline stays at each batch.", default: "0.9" },
     ],
 };
