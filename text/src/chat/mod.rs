@@ -107,6 +107,8 @@ fn environment(origin: &str) -> Result<Environment<'static>, TextError> {
     environment.set_auto_escape_callback(|_| AutoEscape::None);
     environment.set_formatter(as_python_prints);
     environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+    // The engine would say that `none` is iterable.
+    environment.add_test("iterable", |value: &Value| !value.is_none() && value.try_iter().is_ok());
     environment.add_filter("tojson", json::tojson);
     environment.add_function("strftime_now", clock::strftime_now);
     environment

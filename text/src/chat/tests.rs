@@ -100,6 +100,7 @@ fn templates_see_what_transformers_gives_them() {
             .unwrap(),
         "<s></s>FalseNoneFalse"
     );
+    assert_eq!(render("{{ tools is iterable }}{{ messages is iterable }}{{ '' is iterable }}", &[]).unwrap(), "FalseTrueTrue");
     assert_eq!(render("{{ strftime_now('%d %b %Y') }}", &[]).unwrap(), "26 Jul 2024");
     assert_eq!(render("{{ messages[0].role }}{{ add_generation_prompt }}\n", &talk()).unwrap(), "userTrue");
 }

@@ -155,7 +155,7 @@ fn no_byte_of_a_file_can_make_it_panic() {
     let dir = write(&byte_tokenizer());
     let sound = std::fs::read(dir.path().join("tokenizer.json")).unwrap();
     let mut refusals = 0;
-    for at in (0..sound.len()).step_by(sound.len() / 400) {
+    for at in (0..sound.len()).step_by(sound.len() / 200) {
         for with in [b'"', b'9', b'[', b'-', b'}', 0xff] {
             let mut broken = sound.clone();
             broken[at] = with;
@@ -167,5 +167,5 @@ fn no_byte_of_a_file_can_make_it_panic() {
             }
         }
     }
-    assert!(refusals > 1000, "{refusals}");
+    assert!(refusals > 500, "{refusals}");
 }
