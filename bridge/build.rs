@@ -1,4 +1,5 @@
 //! Compiles the C++ half of the bridge against the same LibTorch that torch-sys links, and writes the run path for this crate's tests.
+#![allow(clippy::print_stdout, reason = "a build script speaks to cargo on stdout")]
 
 use std::path::PathBuf;
 

@@ -89,7 +89,7 @@ impl Engine {
         }
         let cache = self.take_cache(model, requests, slots);
         let mut run = Run::new(model, tokenizer, requests, cache, version);
-        let outcome = run.to_the_end(observe);
+        let outcome = run.finish(observe);
         self.prefilled += run.prefilled;
         self.drawn += run.drawn;
         run.cache.clear_prefixes();
@@ -145,7 +145,7 @@ impl<'a> Run<'a> {
         Self { model, tokenizer, requests, version, cache, waiting, free, active: Vec::new(), unfinished, done, prefilled: 0, drawn: 0 }
     }
 
-    fn to_the_end(&mut self, observe: Observer<'_>) -> Result<(), ActorError> {
+    fn finish(&mut self, observe: Observer<'_>) -> Result<(), ActorError> {
         loop {
             self.admit(observe)?;
             if self.active.is_empty() {

@@ -12,6 +12,7 @@ use crate::machine;
 
 /// Sets LibTorch up in this thread, before its first tensor: threads (0 = all cores), deterministic kernels, kept allocations.
 /// Returns the number of threads.
+#[expect(clippy::must_use_candidate, reason = "it is called for what it does")]
 pub fn start_libtorch(threads: usize) -> usize {
     let threads = if threads == 0 { machine::cores() } else { threads };
     collimate_bridge::keep_large_allocations();

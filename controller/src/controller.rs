@@ -46,7 +46,7 @@ impl Controller {
     ///
     /// # Errors
     /// When the plan has fewer steps than are done.
-    pub fn resume(plan: FlowPlan, sampling: Arc<Sampling>, state: ControllerState) -> Result<Self, ControllerError> {
+    pub fn resume(plan: FlowPlan, sampling: Arc<Sampling>, mut state: ControllerState) -> Result<Self, ControllerError> {
         if plan.steps < state.step {
             return Err(ControllerError::PlanTooShort { done: state.step, planned: plan.steps });
         }
@@ -54,7 +54,7 @@ impl Controller {
         // Whoever resumes a run that ended without updates has mended something: it gets its steps.
         let fresh = |n: u64| if n >= MAX_STEPS_WITHOUT_UPDATE { 0 } else { n };
         let (starved, not_finite) = (fresh(state.starved_in_a_row), fresh(state.not_finite_in_a_row));
-        let state = ControllerState { starved_in_a_row: starved, not_finite_in_a_row: not_finite, ..state };
+        (state.starved_in_a_row, state.not_finite_in_a_row) = (starved, not_finite);
         Ok(Self::at(plan, sampling, state, saved))
     }
 

@@ -11,7 +11,6 @@ use crate::{Ctx, packed::Span};
 ///
 /// # Shapes
 /// `q [N, heads, d]`, `k`, `v [N, kv_heads, d]` → `[N, heads·d]`
-#[must_use]
 pub fn packed(q: &Tensor, k: &Tensor, v: &Tensor, ctx: &Ctx<'_>) -> Tensor {
     let width = q.size()[1] * q.size()[2];
     let sizes: Vec<i64> = ctx.spans.iter().flat_map(pieces).collect();

@@ -104,7 +104,6 @@ impl KvCache {
     }
 
     /// Own keys and values of a layer, `[slots, kv_heads, capacity, head_dim]`.
-    #[must_use]
     pub fn own(&self, layer: usize) -> (&Tensor, &Tensor) {
         let (k, v) = &self.own[layer];
         (k, v)

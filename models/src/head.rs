@@ -94,14 +94,12 @@ impl VocabHead {
     }
 
     /// Logits of rows: `[n, hidden]` → `[n, V]`.
-    #[must_use]
     pub fn logits(&self, embedding: &Param, hidden: &Tensor) -> Tensor {
         let weight = self.projection(embedding);
         self.normalise(hidden).linear::<&Tensor>(weight, None)
     }
 
     /// Final normalisation: `[n, hidden]` → `[n, hidden]`.
-    #[must_use]
     pub fn normalise(&self, hidden: &Tensor) -> Tensor {
         hidden.rms_norm(hidden.size()[1], Some(self.norm.value()), self.eps)
     }
@@ -142,7 +140,6 @@ impl VocabHead {
     }
 
     /// Pass 2: accumulates the gradients of weight and norm, and returns dL/dhidden `[R, hidden]`. Each chunk's logits are computed anew.
-    #[must_use]
     pub fn backward(&self, embedding: &Param, hidden: &Tensor, leaves: &HeadLeaves, pass: &HeadPass, grads: LeafGrads<'_>) -> Tensor {
         let owner = self.weight.as_ref().unwrap_or(embedding);
         let weight = owner.value();
@@ -249,7 +246,7 @@ mod tests {
     use crate::{Block, Piece, Suffix};
     use tch::Kind;
 
-    fn param(t: Tensor) -> Param {
+    fn param(t: &Tensor) -> Param {
         let rows = t.size()[0];
         Param::new(t, vec![Piece { name: "p".into(), start: 0, rows }])
     }
@@ -264,8 +261,8 @@ mod tests {
         tch::manual_seed(5);
         let (vocab, hidden, tau) = (37, 8, 0.7);
         let _guard = tch::no_grad_guard();
-        let embedding = param(rand(&[vocab, hidden]));
-        let head = VocabHead::new(param(rand(&[hidden])), 1e-5, None);
+        let embedding = param(&rand(&[vocab, hidden]));
+        let head = VocabHead::new(param(&rand(&[hidden])), 1e-5, None);
         let s = |tokens: &[u32], row| Suffix { tokens: tokens.to_vec(), scored: vec![true; tokens.len()], row };
         let packed = Packed::new(&[Block { prefix: vec![1, 2], suffixes: vec![s(&[3, 3, 5], 0), s(&[3, 9], 1)] }]).unwrap();
         let leaves = HeadLeaves::new(&packed, tau);

@@ -24,7 +24,6 @@ impl Linear {
     ///
     /// # Shapes
     /// `x [N, in]` → `[N, out]`
-    #[must_use]
     pub fn forward(&self, x: &Tensor) -> Tensor {
         x.linear(self.weight.value(), self.bias.as_ref().map(Param::value))
     }
@@ -33,7 +32,6 @@ impl Linear {
     ///
     /// # Shapes
     /// `x [N, in]`, `dy [N, out]` → `[N, in]`
-    #[must_use]
     pub fn backward(&self, x: &Tensor, dy: &Tensor) -> Tensor {
         self.accumulate(x, dy);
         self.input_gradient(dy)
@@ -50,7 +48,6 @@ impl Linear {
     }
 
     /// The second half of [`Linear::backward`]: the input's gradient.
-    #[must_use]
     pub fn input_gradient(&self, dy: &Tensor) -> Tensor {
         dy.mm(self.weight.value())
     }

@@ -157,7 +157,7 @@ impl Loader<'_> {
             named.push(Piece { name: name.clone(), start, rows: *rows });
             start += rows;
         }
-        Ok(Param::new(value.to_kind(self.kind), named))
+        Ok(Param::new(&value.to_kind(self.kind), named))
     }
 
     fn find(&self, name: &str, shape: &[i64]) -> Result<(String, Layout), ModelError> {

@@ -124,7 +124,7 @@ impl Model {
     /// # Errors
     /// As [`Model::backward`].
     pub fn backward_by_autograd(&self, packed: &Packed, tape: &mut Tape, dhead: &Tensor) -> Result<(), ModelError> {
-        self.backward_with(packed, tape, dhead, |segment, saved, dy, ctx| rerun_backward(segment, saved, dy, ctx))
+        self.backward_with(packed, tape, dhead, rerun_backward::<dyn Segment>)
     }
 
     fn backward_with(&self, packed: &Packed, tape: &mut Tape, dhead: &Tensor, back: Back) -> Result<(), ModelError> {
@@ -190,7 +190,6 @@ impl Model {
     }
 
     /// Logits of hidden states: `[n, hidden]` → `[n, V]`.
-    #[must_use]
     pub fn logits(&self, hidden: &Tensor) -> Tensor {
         self.head.logits(&self.embedding, hidden)
     }

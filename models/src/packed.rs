@@ -115,20 +115,17 @@ impl Packed {
     }
 
     /// The token ids as a tensor `[N]`.
-    #[must_use]
     pub fn token_tensor(&self) -> Tensor {
         let ids: Vec<i64> = self.tokens.iter().map(|t| i64::from(*t)).collect();
         Tensor::from_slice(&ids)
     }
 
     /// The head's rows as a tensor `[R]`.
-    #[must_use]
     pub fn head_row_tensor(&self) -> Tensor {
         Tensor::from_slice(&self.head_rows)
     }
 
     /// Spreads numbers of the leaves over `[rows, columns]`, zeros elsewhere.
-    #[must_use]
     pub fn scatter(&self, leaves: &Tensor, rows: usize, columns: usize) -> Tensor {
         let flat = Tensor::zeros([(rows * columns) as i64], (leaves.kind(), Device::Cpu));
         let _ = flat.shallow_clone().index_copy_(0, &self.places(columns), leaves);
@@ -136,7 +133,6 @@ impl Packed {
     }
 
     /// Takes the leaves' numbers out of `[rows, columns]`.
-    #[must_use]
     pub fn gather(&self, grid: &Tensor) -> Tensor {
         let columns = grid.size()[1];
         grid.contiguous().view([-1]).index_select(0, &self.places(columns as usize))

@@ -29,13 +29,12 @@ pub struct Param {
 impl Param {
     /// A parameter whose first dimension is cut into `pieces`.
     #[must_use]
-    pub fn new(value: Tensor, pieces: Vec<Piece>) -> Self {
+    pub fn new(value: &Tensor, pieces: Vec<Piece>) -> Self {
         let value = value.set_requires_grad(true);
         Self { value, grad: RefCell::new(None), pieces, trainable: true }
     }
 
     /// The value. It requires grad, so that a segment can be rerun under autograd; run everything else under a no-grad guard.
-    #[must_use]
     pub fn value(&self) -> &Tensor {
         &self.value
     }
@@ -66,20 +65,17 @@ impl Param {
     }
 
     /// One piece as a view of the value, without grad.
-    #[must_use]
     pub fn piece(&self, piece: &Piece) -> Tensor {
         self.value.detach().narrow(0, piece.start, piece.rows)
     }
 
     /// The gradient buffer, zeros at first. The handle aliases the buffer.
-    #[must_use]
     pub fn grad(&self) -> Tensor {
         let mut grad = self.grad.borrow_mut();
         grad.get_or_insert_with(|| self.value.detach().zeros_like()).shallow_clone()
     }
 
     /// The gradient buffer, or one to be thrown away if the parameter is not trained.
-    #[must_use]
     pub fn grad_or_scratch(&self) -> Tensor {
         if self.trainable { self.grad() } else { self.value.zeros_like() }
     }

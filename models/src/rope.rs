@@ -86,7 +86,6 @@ impl Rope {
     ///
     /// # Shapes
     /// `positions [N]` → two of `[N, head_dim / 2]`
-    #[must_use]
     pub fn table(&self, positions: &[i64], kind: Kind) -> (Tensor, Tensor) {
         let half = self.inverse.len();
         let mut cos = Vec::with_capacity(positions.len() * half);
@@ -115,7 +114,6 @@ impl Rope {
 ///
 /// # Shapes
 /// `x [N, heads, head_dim]`, `cos`, `sin [N, head_dim / 2]` → `[N, heads, head_dim]`
-#[must_use]
 pub(crate) fn rotate(x: &Tensor, (cos, sin): (&Tensor, &Tensor)) -> Tensor {
     let halves = x.chunk(2, -1);
     let (cos, sin) = (cos.unsqueeze(1), sin.unsqueeze(1));

@@ -56,7 +56,7 @@ fn read_gbs() -> f64 {
         let start = Instant::now();
         let sum = memory.sum(Kind::Float);
         let seconds = start.elapsed().as_secs_f64();
-        std::hint::black_box(sum);
+        let _ = std::hint::black_box(sum);
         seconds
     };
     READ_BYTES as f64 / median(&mut (0..REPEATS).map(|_| once()).collect::<Vec<_>>()) / 1e9

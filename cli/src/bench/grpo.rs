@@ -72,7 +72,7 @@ pub(super) fn bench(args: &BenchGrpoArgs) -> Result<Code, Exit> {
     }
     let ceilings = Ceilings::median(&[before, Ceilings::measure()]);
     let check = mismatch_of(&mut bench, &prompts[..1])?;
-    session::print(&report(args, threads, &model, (&phases, &batches, &faults), ceilings, check).to_string())?;
+    session::print(&report(args, threads, &model, (&phases, &batches, &faults), ceilings, &check).to_string())?;
     Ok(Code::Done)
 }
 
@@ -143,7 +143,7 @@ fn report(
     model: &Model,
     (phases, batches, faults): (&[Phases], &[Vec<RolloutGroup>], &[f64]),
     ceilings: Ceilings,
-    sampling: Value,
+    sampling: &Value,
 ) -> Value {
     let of = |pick: fn(&Phases) -> f64| ceilings::median(&mut phases.iter().map(pick).collect::<Vec<_>>());
     let whole: Vec<f64> = phases.iter().map(|p| p.whole).collect();

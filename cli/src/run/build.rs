@@ -22,7 +22,7 @@ pub fn build(loaded: &Loaded) -> Result<Job, Diagnostics> {
     let recipe = loaded.recipe.clone().resolve(machine::cores());
     let seed = Seed(recipe.run.seed);
     let mut faults = Vec::new();
-    let algorithm = algorithm(loaded, &recipe).map_err(|p| faults.push(p)).ok();
+    let algorithm = algorithm(loaded, &recipe).map_err(|p| faults.push(*p)).ok();
     let rewards = rewards(loaded, &recipe).map_err(|mut p| faults.append(&mut p)).ok();
     let split = load_data(&recipe.data, seed.fork("data", 0))
         .map_err(|e| faults.extend(e.iter().map(|e| loaded.problem("data", e.to_string()))))
@@ -70,7 +70,7 @@ pub fn build(loaded: &Loaded) -> Result<Job, Diagnostics> {
     }
 }
 
-fn algorithm(loaded: &Loaded, recipe: &Recipe) -> Result<Box<dyn Algorithm>, Problem> {
+fn algorithm(loaded: &Loaded, recipe: &Recipe) -> Result<Box<dyn Algorithm>, Box<Problem>> {
     let knobs = Value::Object(recipe.algorithm.knobs.clone());
     collimate_algorithms::build(&recipe.algorithm.name, &knobs).map_err(|error| {
         let key = match error.knob() {
@@ -81,7 +81,7 @@ fn algorithm(loaded: &Loaded, recipe: &Recipe) -> Result<Box<dyn Algorithm>, Pro
             KnobError::UnknownAlgorithm { .. } => "`collimate algorithms` lists them".to_owned(),
             _ => format!("`collimate algorithms {}` lists every knob with its default", recipe.algorithm.name),
         };
-        loaded.problem(&key, error.to_string()).help(help)
+        Box::new(loaded.problem(&key, error.to_string()).help(help))
     })
 }
 

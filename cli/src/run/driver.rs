@@ -91,6 +91,7 @@ impl std::fmt::Debug for Driver<'_> {
 }
 
 /// The parts a driver is made of.
+#[derive(Debug)]
 pub struct Parts<'a> {
     /// The tokenizer.
     pub tokenizer: &'a Tokenizer,
