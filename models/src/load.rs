@@ -140,6 +140,15 @@ impl Loader<'_> {
         Ok(Linear::new(weight, bias))
     }
 
+    /// Where the configuration stands, for messages.
+    #[must_use]
+    pub fn config_place(&self) -> String {
+        match self.source.file {
+            File::Directory(_) => self.source.path.join("config.json").display().to_string(),
+            File::Gguf(_) => self.place.clone(),
+        }
+    }
+
     fn read(&self, pieces: &[(String, i64)], rest: &[i64]) -> Result<Param, ModelError> {
         let rows: i64 = pieces.iter().map(|(_, rows)| rows).sum();
         let shape = |rows: i64| std::iter::once(rows).chain(rest.iter().copied()).collect::<Vec<_>>();

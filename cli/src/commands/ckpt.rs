@@ -58,8 +58,10 @@ fn list(run: &Path, as_json: bool) -> Result<Code, Exit> {
 fn verify_all(path: &Path, as_json: bool) -> Result<Code, Exit> {
     let dirs = if path.join(MANIFEST).exists() {
         vec![path.to_owned()]
-    } else {
+    } else if path.join("checkpoints").is_dir() {
         checkpoints(path).or_model()?.into_iter().map(|c| c.dir).collect()
+    } else {
+        Vec::new()
     };
     if dirs.is_empty() {
         let message = format!("`{}` is neither a checkpoint nor a run with checkpoints", path.display());

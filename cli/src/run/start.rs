@@ -41,15 +41,18 @@ pub fn start(job: &Job, begin: Begin) -> Result<Summary, Exit> {
     };
     let source = checkpoint.as_ref().map_or_else(|| job.files.model.clone(), |c| c.dir.clone());
     session::start_libtorch(job.threads);
+    // LibTorch's own generator is part of a checkpoint: it too starts from the run's seed.
+    tch::manual_seed(job.seed.fork("libtorch", 0).0 as i64);
     let opened = session::open_model(&source)?;
-    let needed = needed_bytes(&opened.source);
     super::plan::check_context(job, &opened)?;
+    // What can be refused is refused before the name is taken.
+    let model = session::load(&opened.source)?;
     let run = match run {
         Some(run) => run,
         None => RunDir::create(&job.files.root, &job.files.name).or_refused()?,
     };
     let run = run.keeping(job.keep);
-    if let Err(error) = run.check_space(needed) {
+    if let Err(error) = run.check_space(needed_bytes(&opened.source)) {
         // Nothing has begun: the name is free again.
         if begin == Begin::New {
             let _ = std::fs::remove_dir_all(run.path());
@@ -57,7 +60,6 @@ pub fn start(job: &Job, begin: Begin) -> Result<Summary, Exit> {
         return Err(error).or_refused();
     }
     run.write_config(&job.files.config).or_failed()?;
-    let model = session::load(&opened.source)?;
     let reference = if job.algorithm.needs().reference {
         let base = session::open_model(&job.files.model)?;
         let mut reference = session::load(&base.source)?;

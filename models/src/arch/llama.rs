@@ -159,7 +159,7 @@ fn build(loader: &Loader<'_>) -> Result<Parts, ModelError> {
     let c = &loader.config;
     let act = c.raw.get("hidden_act").and_then(Value::as_str).unwrap_or("silu");
     if act != "silu" {
-        return Err(ModelError::config(format!("{}: hidden_act", loader.place), format!("is `{act}`"), "Llama here has `silu`"));
+        return Err(ModelError::config(format!("{}: hidden_act", loader.config_place()), format!("is `{act}`"), "Llama here has `silu`"));
     }
     let flag = |key: &str| c.raw.get(key).and_then(Value::as_bool).unwrap_or(false);
     let (attention_bias, mlp_bias) = (flag("attention_bias"), flag("mlp_bias"));
@@ -184,7 +184,7 @@ fn build(loader: &Loader<'_>) -> Result<Parts, ModelError> {
     }
     let norm = loader.vector(&[("model.norm.weight".into(), c.hidden)])?;
     let weight = if c.tied { None } else { Some(loader.matrix(&[("lm_head.weight".into(), c.vocab)], c.hidden)?) };
-    let rope = Rope::from_hf(&c.raw, c.head_dim, &loader.place)?;
+    let rope = Rope::from_hf(&c.raw, c.head_dim, &loader.config_place())?;
     Ok(Parts { embedding, segments, head: VocabHead::new(norm, c.norm_eps, weight), rope })
 }
 
