@@ -66,11 +66,11 @@ fn a_missing_file_is_refused_with_the_key_that_names_it() {
 }
 
 #[test]
-fn a_truth_that_the_reward_cannot_read_is_refused() {
+fn a_row_that_asks_for_a_reward_that_is_not_there_is_refused() {
     let mut bytes = rows(11);
-    bytes.extend_from_slice(b"{\"prompt\": \"How many?\", \"answer\": \"several\"}\n");
+    bytes.extend_from_slice(b"{\"prompt\": \"1 + 1 =\", \"answer\": \"2\", \"reward\": \"nonsense\"}\n");
     let (bench, train) = with_rows(&bytes);
-    refused(&bench, &[&train], 2, &["numeric", "several"]);
+    refused(&bench, &[&train], 2, &["nonsense", "length"]);
 }
 
 #[test]
