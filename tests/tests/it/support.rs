@@ -231,7 +231,7 @@ impl Bench {
 /// The weights, moments and generator of a checkpoint.
 pub(crate) fn state(checkpoint: &Path) -> BTreeMap<&'static str, Vec<u8>> {
     let read = |name| fs::read(checkpoint.join(name)).unwrap_or_else(|e| panic!("{}: {e}", checkpoint.join(name).display()));
-    ["model.safetensors", "trainer/optimizer.safetensors"].into_iter().map(|name| (name, read(name))).collect()
+    ["model.safetensors", "trainer/optimizer.safetensors", "trainer/rng.bin"].into_iter().map(|name| (name, read(name))).collect()
 }
 
 /// Asserts that two checkpoints hold the same bytes.
