@@ -10,7 +10,7 @@ static WHOLE: OnceLock<Bench> = OnceLock::new();
 /// Six steps without a stop, in the run `whole`.
 pub(crate) fn whole() -> &'static Bench {
     WHOLE.get_or_init(|| {
-        let bench = Bench::new();
+        let bench = Bench::shared();
         bench.trained("whole", &[]);
         bench
     })

@@ -41,10 +41,24 @@ pub(crate) fn tiny_model_in(dir: &Path) {
     }
 }
 
+/// A folder for what all tests share. Statics are never dropped, so it lies in the target folder, and what test runs of more than an
+/// hour ago left there is removed.
+fn shared_dir() -> TempDir {
+    let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("whole-system");
+    fs::create_dir_all(&root).unwrap();
+    for entry in fs::read_dir(&root).unwrap().flatten() {
+        let age = entry.metadata().and_then(|m| m.modified()).ok().and_then(|t| t.elapsed().ok());
+        if age.is_some_and(|age| age > Duration::from_secs(3600)) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+    tempfile::tempdir_in(root).unwrap()
+}
+
 /// The tiny model: two layers, random weights, one token a byte.
 pub(crate) fn tiny_model() -> &'static Path {
     let build = || {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = shared_dir();
         tiny_model_in(dir.path());
         dir
     };
@@ -173,7 +187,16 @@ keep = 100
 
 impl Bench {
     pub(crate) fn new() -> Self {
-        let bench = Self { dir: tempfile::tempdir().unwrap() };
+        Self::within(tempfile::tempdir().unwrap())
+    }
+
+    /// For a static, which lives as long as the test run.
+    pub(crate) fn shared() -> Self {
+        Self::within(shared_dir())
+    }
+
+    fn within(dir: TempDir) -> Self {
+        let bench = Self { dir };
         bench.write("recipe.toml", RECIPE);
         bench
     }
