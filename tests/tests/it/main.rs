@@ -1,5 +1,14 @@
 //! Whole-system tests: they start the built `collimate` and look at what it prints and leaves behind.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on shall panic")]
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on shall panic, and says what it skips")]
 
+mod bad_data;
+mod bad_models;
+mod bad_recipes;
+mod checkpoints;
+mod command_lines;
+mod generating;
+mod peers;
+mod recipes;
 mod resume;
+mod signals;
 mod support;

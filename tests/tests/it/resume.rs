@@ -8,9 +8,9 @@ use crate::support::{Bench, assert_same_state, metrics};
 static WHOLE: OnceLock<Bench> = OnceLock::new();
 
 /// Six steps without a stop, in the run `whole`.
-pub fn whole() -> &'static Bench {
+pub(crate) fn whole() -> &'static Bench {
     WHOLE.get_or_init(|| {
-        let bench = Bench::new();
+        let bench = Bench::shared();
         bench.trained("whole", &[]);
         bench
     })
@@ -18,13 +18,13 @@ pub fn whole() -> &'static Bench {
 
 /// Asserts that a run ended as the one that never stopped did: state of the last boundary, and every line of the metrics.
 #[track_caller]
-pub fn assert_as_whole(bench: &Bench, name: &str) {
-    assert_same_state(&whole().checkpoint("whole", 6), &bench.checkpoint(name, 6));
+pub(crate) fn assert_as_whole(bench: &Bench, name: &str) {
     let (expected, seen) = (metrics(&whole().run_dir("whole")), metrics(&bench.run_dir(name)));
     for (line, (a, b)) in expected.iter().zip(&seen).enumerate() {
         assert_eq!(a, b, "line {} of metrics.jsonl", line + 1);
     }
     assert_eq!(expected.len(), seen.len(), "lines of metrics.jsonl");
+    assert_same_state(&whole().checkpoint("whole", 6), &bench.checkpoint(name, 6));
 }
 
 /// Evaluations come at every boundary here, so that the end of the first part evaluates and saves nothing that the whole run does not.
