@@ -37,7 +37,13 @@ impl Boundary {
     }
 
     /// Takes a held-out score: higher is better, of equal ones the earlier stays.
-    pub(crate) fn evaluated(&mut self, plan: &FlowPlan, state: &mut ControllerState, score: Option<f64>, stopping: bool) -> Option<Command> {
+    pub(crate) fn evaluated(
+        &mut self,
+        plan: &FlowPlan,
+        state: &mut ControllerState,
+        score: Option<f64>,
+        stopping: bool,
+    ) -> Option<Command> {
         self.wait = None;
         // The model a run starts from is no result of the run.
         if let Some(score) = score.filter(|s| s.is_finite() && state.step > 0)

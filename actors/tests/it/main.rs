@@ -1,5 +1,11 @@
 //! The generation engine on the tiny model, and the sampler against the learner's forward on the real one.
-#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::type_complexity, unreachable_pub, reason = "helpers of tests fail by panicking and speak by printing")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::type_complexity,
+    unreachable_pub,
+    reason = "helpers of tests fail by panicking and speak by printing"
+)]
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -83,7 +83,13 @@ impl Step {
     }
 
     /// Takes an event. After an error the step is as it was before it.
-    pub(crate) fn on(&mut self, event: Event, setting: &Setting, version: WeightsVersion, counts: &mut Counts) -> Result<Progress, ControllerError> {
+    pub(crate) fn on(
+        &mut self,
+        event: Event,
+        setting: &Setting,
+        version: WeightsVersion,
+        counts: &mut Counts,
+    ) -> Result<Progress, ControllerError> {
         if event.redone() && !self.awaits(&event) {
             counts.duplicates += 1;
             return Ok(Progress::On(Vec::new()));
@@ -130,10 +136,22 @@ impl Step {
         }
     }
 
-    fn drawn(&mut self, setting: &Setting, count: usize, prompts: Vec<Arc<Prompt>>, counts: &mut Counts) -> Result<Progress, ControllerError> {
+    fn drawn(
+        &mut self,
+        setting: &Setting,
+        count: usize,
+        prompts: Vec<Arc<Prompt>>,
+        counts: &mut Counts,
+    ) -> Result<Progress, ControllerError> {
         if prompts.len() > count {
             let event = format!("drawn, step {} refill {}", self.number, self.refill);
-            return Err(ControllerError::Count { event, state: self.phase().to_string(), what: "prompts", got: prompts.len(), wanted: count });
+            return Err(ControllerError::Count {
+                event,
+                state: self.phase().to_string(),
+                what: "prompts",
+                got: prompts.len(),
+                wanted: count,
+            });
         }
         if prompts.is_empty() {
             return Ok(self.go_on(setting, counts));

@@ -9,12 +9,12 @@ use tch::Tensor;
 
 use super::{Arch, Layout};
 use crate::{
-    Ctx, DecodeRows, KvCache, Linear, ModelConfig, ModelError, Param, Rope, Saved, Segment, VocabHead, attention, load::Loader, model::Parts, rope,
+    Ctx, DecodeRows, KvCache, Linear, ModelConfig, ModelError, Param, Rope, Saved, Segment, VocabHead, attention, load::Loader,
+    model::Parts, rope,
 };
 
 /// The card of the architecture.
-pub(super) static ARCH: Arch =
-    Arch { name: "llama", class: "LlamaForCausalLM", gguf: "llama", config_from_gguf, gguf_tensor, build };
+pub(super) static ARCH: Arch = Arch { name: "llama", class: "LlamaForCausalLM", gguf: "llama", config_from_gguf, gguf_tensor, build };
 
 /// A decoder layer: `h = x + O(attention(rms(x)))`, `y = h + D(silu(G(rms(h))) ⊙ U(rms(h)))`.
 #[derive(Debug)]
@@ -170,7 +170,8 @@ fn build(loader: &Loader<'_>) -> Result<Parts, ModelError> {
         let (q, kv) = (c.heads * c.head_dim, c.kv_heads * c.head_dim);
         let qkv = [("self_attn.q_proj", q), ("self_attn.k_proj", kv), ("self_attn.v_proj", kv)];
         let gate_up = [("mlp.gate_proj", c.intermediate), ("mlp.up_proj", c.intermediate)];
-        let linear = |parts: &[(&str, i64)], input, bias| loader.linear(&parts.iter().map(|(p, n)| (name(p), *n)).collect::<Vec<_>>(), input, bias);
+        let linear =
+            |parts: &[(&str, i64)], input, bias| loader.linear(&parts.iter().map(|(p, n)| (name(p), *n)).collect::<Vec<_>>(), input, bias);
         segments.push(Box::new(Layer {
             attention_norm: loader.vector(&[(name("input_layernorm.weight"), c.hidden)])?,
             qkv: linear(&qkv, c.hidden, attention_bias)?,
@@ -216,16 +217,21 @@ fn gguf_tensor(name: &str, config: &ModelConfig) -> Option<(String, Layout)> {
 }
 
 fn config_from_gguf(file: &Gguf) -> Result<Value, ModelError> {
-    let missing = |key: &str| ModelError::config(format!("GGUF metadata `{key}`"), "is missing or has another type", "convert the model again");
+    let missing =
+        |key: &str| ModelError::config(format!("GGUF metadata `{key}`"), "is missing or has another type", "convert the model again");
     let int = |key: &str| file.get(key).and_then(|v| v.as_u64());
     let need = |key: &str| int(key).ok_or_else(|| missing(key));
     let float = |key: &str| file.get(key).and_then(|v| v.as_f64());
     let (hidden, heads) = (need("llama.embedding_length")?, need("llama.attention.head_count")?);
     let vocab = match int("llama.vocab_size") {
         Some(v) => v,
-        None => file.get("tokenizer.ggml.tokens").and_then(|v| v.as_strings().map(|s| s.len())).ok_or_else(|| missing("llama.vocab_size"))? as u64,
+        None => {
+            file.get("tokenizer.ggml.tokens").and_then(|v| v.as_strings().map(|s| s.len())).ok_or_else(|| missing("llama.vocab_size"))?
+                as u64
+        }
     };
-    let head_dim = int("llama.rope.dimension_count").or_else(|| hidden.checked_div(heads)).ok_or_else(|| missing("llama.attention.head_count"))?;
+    let head_dim =
+        int("llama.rope.dimension_count").or_else(|| hidden.checked_div(heads)).ok_or_else(|| missing("llama.attention.head_count"))?;
     let has = |name: &str| collimate_weights::TensorSource::find(file, name).is_some();
     let mut rope = json!({"rope_type": "default", "rope_theta": float("llama.rope.freq_base").unwrap_or(10_000.0)});
     match file.get("llama.rope.scaling.type").and_then(|v| v.as_str()) {

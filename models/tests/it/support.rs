@@ -31,7 +31,7 @@ pub(crate) struct Golden(SafetensorsFile);
 
 impl Golden {
     pub(crate) fn open(name: &str) -> Self {
-        Self(SafetensorsFile::open(data(name).as_ref()).unwrap())
+        Self(SafetensorsFile::open(data(name)).unwrap())
     }
 
     pub(crate) fn floats(&self, name: &str) -> Tensor {

@@ -22,7 +22,9 @@ pub(crate) fn check(files: &[(String, String)]) -> Vec<Finding> {
     let test_files: BTreeSet<String> = rust.iter().zip(&layers).flat_map(|((name, _), layers)| test_modules(name, &layers.code)).collect();
     let mut findings = Vec::new();
     for ((name, text), layers) in rust.into_iter().zip(&layers) {
-        let is_test = test_files.contains(name) || name.split('/').any(|part| part == "tests" || part == "benches");
+        // What lies below a test module's `mod.rs` belongs to it.
+        let below = test_files.iter().filter_map(|f| f.strip_suffix("mod.rs")).any(|room| name.starts_with(room));
+        let is_test = test_files.contains(name) || below || name.split('/').any(|part| part == "tests" || part == "benches");
         findings.extend(check_file(name, text, layers, is_test));
     }
     findings
