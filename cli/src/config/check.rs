@@ -126,7 +126,11 @@ impl Walk<'_> {
 
 fn unknown<'k>(what: &str, path: &str, known: impl Iterator<Item = &'k str> + Clone, node: &Node, sources: &Sources) -> Problem {
     let name = path.rsplit('.').next().unwrap_or(path);
-    let help = match nearest(name, known.clone()) {
+    let elsewhere = || {
+        let named = |s: &&Section| s.fields.iter().any(|f| f.name == name);
+        sections::all().iter().find(named).map(|s| format!("{}.{name}", s.path))
+    };
+    let help = match nearest(name, known.clone()).map(str::to_owned).or_else(elsewhere) {
         Some(close) => format!("did you mean `{close}`?"),
         None => format!("there are {}", known.map(|k| format!("`{k}`")).collect::<Vec<_>>().join(", ")),
     };

@@ -76,6 +76,11 @@ impl Problem {
         self.position().map(|(line, _)| line)
     }
 
+    /// Whether both stand on one line of one file.
+    pub(super) fn same_line(&self, other: &Self) -> bool {
+        self.position().is_some() && self.file == other.file && self.line() == other.line()
+    }
+
     /// What is wrong, in one line.
     #[must_use]
     pub fn message(&self) -> &str {
@@ -152,6 +157,17 @@ impl Diagnostics {
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
+    }
+
+    /// The keys that something is wrong with.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|p| p.key.as_deref())
+    }
+
+    /// Whether something is wrong with a key, with what stands in it or with what it stands in.
+    pub(super) fn touches(&self, key: &str) -> bool {
+        let inside = |inner: &str, outer: &str| inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        self.keys().any(|bad| inside(bad, key) || inside(key, bad))
     }
 
     /// Whether nothing is wrong.

@@ -25,6 +25,11 @@ pub fn diff(old: &Recipe, new: &Recipe) -> Vec<Change> {
     let tree = |r: &Recipe| serde_json::to_value(r).unwrap_or_default();
     let mut changes = Vec::new();
     walk("", &tree(old), &tree(new), &mut changes);
+    if old.learner.schedule != "constant" {
+        // Such a rate looks at the end of the run: another end bends the part that is already behind it.
+        let steps = changes.iter_mut().filter(|c| c.key == "run.steps");
+        steps.for_each(|c| c.resume = OnResume::Inexact);
+    }
     changes
 }
 

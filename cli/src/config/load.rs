@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
+use super::build::build;
 use super::check::check;
 use super::diagnostics::{Diagnostics, Problem};
 use super::field::Needed;
@@ -11,7 +10,7 @@ use super::parse::{argument, document};
 use super::recipe::Recipe;
 use super::source::{Layer, Place, Source, Sources};
 use super::tree::{Content, Node};
-use super::{rules, sections};
+use super::{parts, rules, sections};
 
 /// What a recipe is read for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,14 +64,25 @@ pub fn load(layers: &[Layer], purpose: Purpose) -> Result<Loaded, Diagnostics> {
     for layer in layers {
         lay(layer, &mut root, &mut sources, &mut faults);
     }
-    check(&root, &sources, &mut faults);
-    let recipe = if faults.is_empty() { build(&root, &sources, &mut faults) } else { None };
-    faults.sort();
-    let Some(recipe) = recipe else { return Err(faults) };
+    let unread = !faults.is_empty();
+    let mut found = Diagnostics::default();
+    check(&root, &sources, &mut found);
+    // On a line that is not TOML the parser had to guess what stands there.
+    faults.append(found.iter().filter(|p| !faults.iter().any(|syntax| syntax.same_line(p))).cloned().collect());
+    // What is wrong is taken out, so that the rest can be looked at in the same pass.
+    for key in found.keys().collect::<Vec<_>>().into_iter().rev() {
+        root.remove(&key.split('.').collect::<Vec<_>>());
+    }
+    let recipe = build(&mut root, &sources, &mut faults);
     let loaded = Loaded { recipe, root, sources };
-    missing(&loaded, purpose, &mut faults);
+    if !unread {
+        missing(&loaded, purpose, &mut faults);
+    }
     if purpose != Purpose::Show {
-        faults.append(rules::check(&loaded, purpose).into_iter().collect());
+        faults.append(parts::check(&loaded).into_iter().collect());
+        // A rule needs every layer: what it misses may stand in the part that could not be read.
+        let broken = if unread { Vec::new() } else { rules::check(&loaded, purpose, &faults) };
+        faults.append(broken.into_iter().collect());
     }
     faults.sort();
     faults.into_result()?;
@@ -94,7 +104,8 @@ fn lay(layer: &Layer, root: &mut Node, sources: &mut Sources, faults: &mut Diagn
             let Some(change) = argument(change, kind, sources, faults) else { return };
             let (key, path) = (change.node.key.clone(), change.path.clone());
             if let Err(at) = root.set(&path.split('.').collect::<Vec<_>>(), change.node) {
-                faults.push(Problem::new(format!("`{at}` has no entries that could be set")).key(path).at(sources, &key));
+                let help = "an entry of a list is chosen by its number, counted from 0, and a file must have written it";
+                faults.push(Problem::new(format!("`{at}` has no entries that could be set")).key(path).at(sources, &key).help(help));
             }
         }
     }
@@ -108,35 +119,11 @@ fn text(name: String, bytes: Vec<u8>, root: &mut Node, sources: &mut Sources, fa
         }
         Err(error) => {
             let at = error.utf8_error().valid_up_to();
-            let problem = Problem::new(format!("byte {at} is not UTF-8")).file(name);
+            let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+            let source = sources.add(Source { name, text: text.into(), argument: false });
+            let problem = Problem::new(format!("byte {at} is not UTF-8")).at(sources, &Place { source, span: at..at + 1 });
             faults.push(problem.help("save the recipe as UTF-8"));
         }
-    }
-}
-
-/// The recipe of a tree without faults: given values over the defaults.
-fn build(root: &Node, sources: &Sources, faults: &mut Diagnostics) -> Option<Recipe> {
-    let mut value = serde_json::to_value(Recipe::default()).unwrap_or_default();
-    merge(&mut value, serde_json::to_value(root.to_value()).unwrap_or_default());
-    match serde_json::from_value(value) {
-        Ok(recipe) => Some(recipe),
-        Err(error) => {
-            // What the walk let through are tables of rewards that miss a name.
-            let place = root.at("reward").map_or(&root.value, |n| &n.value);
-            faults.push(Problem::new(error.to_string()).at(sources, place).help("`collimate config schema` describes every key"));
-            None
-        }
-    }
-}
-
-fn merge(base: &mut Value, over: Value) {
-    match (base, over) {
-        (Value::Object(base), Value::Object(over)) => {
-            for (key, value) in over {
-                merge(base.entry(key).or_insert(Value::Null), value);
-            }
-        }
-        (base, over) => *base = over,
     }
 }
 
@@ -149,7 +136,7 @@ fn missing(loaded: &Loaded, purpose: Purpose, faults: &mut Diagnostics) {
                 Needed::Always => purpose != Purpose::Show,
             };
             let key = format!("{}.{}", section.path, field.name);
-            if needed && loaded.root.at(&key).is_none() {
+            if needed && loaded.root.at(&key).is_none() && !faults.touches(&key) {
                 let problem = loaded.problem(&key, "this key is needed and missing");
                 faults.push(problem.help(format!(
                     "add `{} = …` under `[{}]`, or `{key}=…` on the command line: {}",

@@ -3,7 +3,10 @@
 //! ```text
 //! layers -> parse (values with places) -> check (unknown keys, types, ranges, missing keys, rules) -> Recipe -> resolve
 //! ```
+//!
+//! A value that is wrong is reported and taken out; its default stands in for it, so that everything else is still looked at.
 
+mod build;
 mod check;
 mod diagnostics;
 mod diff;
@@ -13,6 +16,7 @@ mod limit;
 mod load;
 mod nearest;
 mod parse;
+mod parts;
 mod recipe;
 mod rules;
 mod sections;

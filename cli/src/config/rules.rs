@@ -1,6 +1,6 @@
 //! Rules over several keys, each with a name, its help and a test below.
 
-use super::diagnostics::Problem;
+use super::diagnostics::{Diagnostics, Problem};
 use super::load::{Loaded, Purpose};
 use super::recipe::Recipe;
 
@@ -8,6 +8,8 @@ use super::recipe::Recipe;
 pub(super) struct Rule {
     /// The key that is blamed.
     pub(super) key: &'static str,
+    /// The keys that it looks at beside that one; it is not asked while something is wrong with any of them.
+    pub(super) reads: &'static [&'static str],
     /// What the mend is.
     pub(super) help: &'static str,
     /// Whether it holds for evaluation too.
@@ -20,6 +22,7 @@ pub(super) struct Rule {
 pub(super) static RULES: &[Rule] = &[
     Rule {
         key: "sampling.min_new_tokens",
+        reads: &["sampling.max_new_tokens"],
         help: "lower it, or raise sampling.max_new_tokens",
         always: false,
         broken: |r| {
@@ -29,6 +32,7 @@ pub(super) static RULES: &[Rule] = &[
     },
     Rule {
         key: "sampling",
+        reads: &[],
         help: "set top_k = 0, top_p = 1, min_p = 0 and repetition_penalty = 1: with a filter the sampler is another law than the policy, \
                and no correction for that is set",
         always: false,
@@ -36,6 +40,7 @@ pub(super) static RULES: &[Rule] = &[
     },
     Rule {
         key: "rollout.group",
+        reads: &["algorithm.name"],
         help: "an answer is judged by its siblings: give every prompt 2 completions or more, or choose `reinforce`",
         always: false,
         broken: |r| {
@@ -45,6 +50,7 @@ pub(super) static RULES: &[Rule] = &[
     },
     Rule {
         key: "learner.minibatches",
+        reads: &["rollout.prompts"],
         help: "a step's groups are cut into so many parts: take at most rollout.prompts",
         always: false,
         broken: |r| {
@@ -54,6 +60,7 @@ pub(super) static RULES: &[Rule] = &[
     },
     Rule {
         key: "run.name",
+        reads: &[],
         help: "use letters, digits, `-`, `_` and `.`, not starting with a dot",
         always: false,
         broken: |r| {
@@ -64,21 +71,35 @@ pub(super) static RULES: &[Rule] = &[
     },
     Rule {
         key: "reward",
+        reads: &[],
         help: "add `[[reward]]` with a `name` (`collimate rewards` lists them)",
         always: true,
         broken: |r| r.reward.is_empty().then(|| "nothing judges the answers".into()),
     },
     Rule {
+        key: "reward",
+        reads: &[],
+        help: "give one `[[reward]]` a `weight` other than 0; a weight of 0 only logs the score",
+        always: false,
+        broken: |r| {
+            (!r.reward.is_empty() && r.reward.iter().all(|s| s.weight == 0.0)).then(|| "every weight is 0, so every answer scores 0".into())
+        },
+    },
+    Rule {
         key: "data.train",
+        reads: &["data.format"],
         help: "give `data.train=FILE`, or take a format that makes its own rows (arithmetic)",
         always: false,
         broken: |r| (r.data.train.is_none() && r.data.format != "arithmetic").then(|| "there is no file to learn from".into()),
     },
 ];
 
-/// Everything that is broken.
-pub(super) fn check(loaded: &Loaded, purpose: Purpose) -> Vec<Problem> {
+/// Everything that is broken, as far as the keys are good that a rule looks at.
+pub(super) fn check(loaded: &Loaded, purpose: Purpose, faults: &Diagnostics) -> Vec<Problem> {
     let broken = |rule: &Rule| {
+        if faults.touches(rule.key) || rule.reads.iter().any(|key| faults.touches(key)) {
+            return None;
+        }
         let message = (rule.always || purpose == Purpose::Train).then(|| (rule.broken)(&loaded.recipe)).flatten()?;
         Some(loaded.problem(rule.key, message).help(rule.help))
     };

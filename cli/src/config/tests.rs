@@ -84,7 +84,8 @@ fn every_rule_is_held() {
     says(&faults(GOOD, &["run.name=../x"]), &["no name for a directory"]);
     says(&faults(&GOOD.replace("[[reward]]\nname = \"numeric\"\n", ""), &[]), &["nothing judges the answers", "[[reward]]"]);
     says(&faults(&GOOD.replace("arithmetic", "gsm8k"), &[]), &["no file to learn from"]);
-    assert_eq!(rules::RULES.len(), 7, "a new rule gets its line above");
+    says(&faults(GOOD, &["reward.0.weight=0"]), &["every weight is 0"]);
+    assert_eq!(rules::RULES.len(), 8, "a new rule gets its line above");
     assert!(
         load(&[text(GOOD), Layer::Set("rollout.group=1".into()), Layer::Set("algorithm.name=reinforce".into())], Purpose::Train).is_ok()
     );
@@ -94,10 +95,115 @@ fn every_rule_is_held() {
 fn all_faults_come_in_one_pass_and_as_json() {
     let layers = [text("[run]\nnmae = \"x\"\nsteps = 0\n[modle]\npath = \"m\"\n"), Layer::Set("learner.lr=fast".into())];
     let found = load(&layers, Purpose::Train).unwrap_err();
-    assert_eq!(found.len(), 4, "{}", found.render(false));
+    assert_eq!(found.len(), 8, "the four below, and what is missing because of them: {}", found.render(false));
     let json = found.to_json();
-    assert_eq!((json[1]["file"].as_str(), json[1]["line"].as_u64()), (Some("recipe.toml"), Some(2)));
+    assert_eq!((json[2]["key"].as_str(), json[2]["line"].as_u64()), (Some("run.nmae"), Some(2)));
     assert!(json.as_array().unwrap().iter().all(|p| p["message"].is_string()));
+}
+
+#[test]
+fn a_wrong_value_hides_neither_missing_keys_nor_rules_nor_what_the_parts_refuse() {
+    let toml = "[run]\nsteps = \"six\"\n[sampling]\nmin_new_tokens = 9\nmax_new_tokens = 3\n[data]\nformat = \"arithmetic\"\n\
+                [[reward]]\nname = \"numeric\"\nextrct = 1\n";
+    let found = load(&[text(toml)], Purpose::Train).unwrap_err();
+    let mut keys: Vec<_> = found.keys().collect();
+    keys.sort_unstable();
+    assert_eq!(keys, ["model.path", "reward.0.extrct", "run.name", "run.steps", "sampling.min_new_tokens"], "{}", found.render(false));
+}
+
+#[test]
+fn a_rule_is_silent_while_one_of_its_keys_is_wrong() {
+    let found = load(&[text(GOOD), Layer::Set("rollout.prompts=x".into()), Layer::Set("learner.minibatches=33".into())], Purpose::Train);
+    assert_eq!(found.unwrap_err().keys().collect::<Vec<_>>(), ["rollout.prompts"]);
+    let layers = [text(GOOD), text("[algorithm]\nname = 5\n"), Layer::Set("rollout.group=1".into())];
+    assert_eq!(load(&layers, Purpose::Train).unwrap_err().keys().collect::<Vec<_>>(), ["algorithm.name"]);
+}
+
+#[test]
+fn what_the_parser_guessed_on_a_bad_line_is_not_judged() {
+    let found = load(&[text(&format!("{GOOD}[learner]\nlr =\n[rollout]\ngruop = 3\n"))], Purpose::Train).unwrap_err();
+    assert_eq!(found.keys().collect::<Vec<_>>(), ["rollout.gruop"]);
+    assert_eq!(found.len(), 2, "{}", found.render(false));
+    // A layer that could not be read whole may hold what seems to be missing.
+    let found = load(&[text("[run]\nname = \"x\nsteps = 3\n")], Purpose::Train).unwrap_err();
+    assert!(found.keys().all(|k| k != "run.name" && k != "model.path"), "{}", found.render(false));
+}
+
+#[test]
+fn a_fault_is_told_once() {
+    let only = |toml: &str, keys: &[&str]| {
+        let found = load(&[text(toml)], Purpose::Train).unwrap_err();
+        assert_eq!(found.keys().collect::<Vec<_>>(), keys, "{}", found.render(false));
+    };
+    only(&GOOD.replace("name = \"x\"", "name = 5"), &["run.name"]);
+    let list = "reward = [1, 2, { name = \"lenght\" }]\n[run]";
+    let toml = GOOD.replace("[[reward]]\nname = \"numeric\"\n", "").replace("[run]", list);
+    only(&toml, &["reward.0", "reward.1", "reward.0.name"]);
+    only("[run]\nname = \"x\"\nsteps =\n", &[]);
+}
+
+#[test]
+fn a_key_in_the_wrong_section_finds_its_own() {
+    says(&faults(GOOD, &["sampling.lr=1"]), &["no key `lr`", "did you mean `learner.lr`?"]);
+}
+
+#[test]
+fn what_only_the_reader_refuses_is_blamed_on_its_own_value() {
+    let found = faults(&format!("{GOOD}[rollout]\nrefills = 99999999999\n"), &[]);
+    says(&found, &["`rollout.refills`", "recipe.toml:10:11", "99999999999", "1 error"]);
+    let found = faults(&GOOD.replace("name = \"numeric\"", "weight = 2"), &[]);
+    says(&found, &["`reward.0`", "needs a `name`", "recipe.toml:7:1", "1 error"]);
+    let two = format!("{GOOD}[[reward]]\nweight = 2\n[[reward]]\nname = \"lenght\"\n");
+    says(&faults(&two, &[]), &["needs a `name`", "recipe.toml:9:1", "no reward is called `lenght`", "recipe.toml:12:8", "2 errors"]);
+}
+
+#[test]
+fn rewards_and_formats_refuse_their_knobs_where_they_stand() {
+    let reward = |more: &str| faults(&format!("{GOOD}{more}\n"), &[]);
+    says(&reward("extrct = \"last\""), &["`reward.0.extrct`", "recipe.toml:9:10", "did you mean `extract`?", "1 error"]);
+    says(&reward("extract = \"first\""), &["recipe.toml:9:11", "is not possible"]);
+    says(&reward("[[reward]]\nname = \"numeric\"\n"), &["recipe.toml:9:1", "two rewards are labelled `numeric`"]);
+    says(&reward("[[reward]]\nname = \"lenght\"\n"), &["recipe.toml:10:8", "did you mean `length`?"]);
+    says(&faults(GOOD, &["data.arithmetic.max=-1"]), &["command line: data.arithmetic.max=-1", "`data.arithmetic.max` = -1"]);
+    says(&faults(GOOD, &["data.format=arithmetics"]), &["no format is called `arithmetics`", "did you mean `arithmetic`?"]);
+    // Being shown needs nothing: a run of another version is still shown.
+    assert!(load(&[text(GOOD), Layer::Set("reward.0.extrct=1".into())], Purpose::Show).is_ok());
+}
+
+#[test]
+fn bytes_that_are_not_utf8_are_located() {
+    let file = std::env::temp_dir().join(format!("collimate-recipe-{}.toml", std::process::id()));
+    std::fs::write(&file, b"[run]\nname = \"\xff\"\n").unwrap();
+    let found = load(&[Layer::File(file.clone())], Purpose::Train).unwrap_err().render(false);
+    std::fs::remove_file(&file).unwrap();
+    says(&found, &[":2:9", "byte 14 is not UTF-8"]);
+}
+
+#[test]
+fn a_list_is_changed_by_number_and_only_where_it_is() {
+    let loaded = load(&[text(GOOD), Layer::Set("reward.0.weight=2".into())], Purpose::Train).unwrap();
+    assert_eq!((loaded.recipe.reward[0].weight, loaded.origin("reward.0.name").as_str()), (2.0, "recipe.toml:8:8"));
+    says(&faults(GOOD, &["reward.4.weight=2"]), &["`reward` has no entries", "counted from 0", "1 error"]);
+}
+
+#[test]
+fn no_damage_to_a_recipe_makes_a_panic() {
+    let more = "[sampling]\nstop = [\"é\", \"\\n\"]\n[learner]\nbetas = [0.9, 0.95]\n[data.arithmetic]\nmax = 9\n";
+    let whole = format!("{GOOD}label = \"a\"\n{more}");
+    let judge = |bytes: &[u8]| {
+        let toml = String::from_utf8_lossy(bytes);
+        if let Err(found) = load(&[text(&toml)], Purpose::Train) {
+            assert!(!found.is_empty() && !found.render(false).is_empty() && found.to_json().is_array());
+        }
+    };
+    for at in 0..whole.len() {
+        judge(&whole.as_bytes()[..at]);
+        for byte in *b"\"[]=.\n5x\xff" {
+            let mut damaged = whole.clone().into_bytes();
+            damaged[at] = byte;
+            judge(&damaged);
+        }
+    }
 }
 
 #[test]
@@ -123,6 +229,8 @@ fn a_change_on_resume_is_judged_by_its_key() {
         ("run.threads", OnResume::Inexact),
     ];
     assert_eq!(judged, wanted);
+    let steps = diff(&recipe(&["learner.schedule=cosine"]), &recipe(&["learner.schedule=cosine", "run.steps=200"]));
+    assert_eq!(steps.iter().map(|c| c.resume).collect::<Vec<_>>(), [OnResume::Inexact], "the rate looks at the run's end");
 }
 
 #[test]

@@ -125,4 +125,62 @@ impl Node {
             Content::Leaf(_) => Err(String::new()),
         }
     }
+
+    /// Takes the value at a path out.
+    pub(super) fn remove(&mut self, path: &[&str]) {
+        match (&mut self.content, path) {
+            (Content::Table(map), [name]) => {
+                map.remove(*name);
+            }
+            (Content::Table(map), [name, rest @ ..]) => {
+                if let Some(inner) = map.get_mut(*name) {
+                    inner.remove(rest);
+                }
+            }
+            (Content::List(list), [at, rest @ ..]) => {
+                let Some(at) = at.parse::<usize>().ok().filter(|at| *at < list.len()) else { return };
+                match rest {
+                    [] => drop(list.remove(at)),
+                    rest => list[at].remove(rest),
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(text: &str) -> Node {
+        fn of(value: &toml::Value) -> Node {
+            let place = Place { source: 0, span: 0..0 };
+            let content = match value {
+                toml::Value::Table(map) => Content::Table(map.iter().map(|(k, v)| (k.clone(), of(v))).collect()),
+                toml::Value::Array(list) => Content::List(list.iter().map(of).collect()),
+                leaf => Content::Leaf(leaf.clone()),
+            };
+            Node { content, key: place.clone(), value: place }
+        }
+        of(&toml::Value::Table(text.parse().unwrap()))
+    }
+
+    #[test]
+    fn later_tables_are_merged_and_later_lists_replace() {
+        let mut base = node("a = {x = 1, y = 2}\nl = [{n = 1}, {n = 2}]");
+        base.overlay(node("a = {y = 3}\nl = [{n = 4}]"));
+        assert_eq!(base.to_value(), node("a = {x = 1, y = 3}\nl = [{n = 4}]").to_value());
+    }
+
+    #[test]
+    fn a_path_makes_its_tables_and_enters_lists_by_number() {
+        let mut base = node("l = [{n = 1}, {n = 2}]");
+        let seven = node("v = 7").at("v").unwrap().clone();
+        base.set(&["l", "1", "n"], seven.clone()).unwrap();
+        base.set(&["a", "b", "c"], seven.clone()).unwrap();
+        assert_eq!(base.to_value(), node("l = [{n = 1}, {n = 7}]\n[a.b]\nc = 7").to_value());
+        assert_eq!(base.set(&["l", "2", "n"], seven.clone()).unwrap_err(), "l");
+        assert_eq!(base.set(&["a", "b", "c", "d"], seven).unwrap_err(), "a.b.c");
+    }
 }
