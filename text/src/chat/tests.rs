@@ -17,7 +17,7 @@ fn talk() -> Vec<Message> {
 }
 
 #[test]
-fn hostile_templates_are_stopped_within_a_second() {
+fn hostile_templates_are_stopped_by_fuel_and_limits() {
     let bombs = [
         "{% for i in range(100000) %}{% for j in range(100000) %}x{% endfor %}{% endfor %}",
         "{% set ns = namespace(s='x') %}{% for i in range(100000) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}",
@@ -29,18 +29,23 @@ fn hostile_templates_are_stopped_within_a_second() {
         "{% set ns = namespace(v=[1]) %}{% for i in range(64) %}{% set ns.v = [ns.v, ns.v] %}{% endfor %}{{ ns.v | tojson }}",
         "{% set ns = namespace(v=[1]) %}{% for i in range(64) %}{% set ns.v = [ns.v, ns.v] %}{% endfor %}{{ ns.v }}",
         "{% set ns = namespace(v=[1]) %}{% for i in range(64) %}{% set ns.v = {'a': ns.v, 'b': ns.v} %}{% endfor %}{{ ns.v }}",
-        "{% set ns = namespace(v=[1], w=[1]) %}{% for i in range(64) %}{% set ns.v = [ns.v, ns.v] %}{% set ns.w = [ns.w, ns.w] %}{% endfor %}{{ ns.v == ns.w }}",
         "{% set x = 'x' * 1000000 %}{% for i in range(100000) %}{% set y = x.strip().upper() %}{% endfor %}",
         "{% set x = 'a' * 100000 %}{% for i in range(100000) %}{% if x.endswith('b') or x.find('ab') > 3 %}{% endif %}{% endfor %}",
     ];
     for bomb in bombs {
         let start = Instant::now();
-        let result = render(bomb, &[]);
-        let seconds = start.elapsed().as_secs_f64();
-        println!("{seconds:.3} s {:?} for {bomb}", result.as_ref().map(String::len).map_err(ToString::to_string));
-        assert!(result.is_err(), "{bomb}");
-        assert!(seconds < 1.0, "{seconds} s for {bomb}");
+        let error = render(bomb, &[]).unwrap_err();
+        assert!(start.elapsed().as_secs_f64() < 2.0, "{bomb}");
+        // By its own limits, not by the deadline: nothing is left running.
+        assert!(!error.to_string().contains("given up"), "{bomb}: {error}");
     }
+}
+
+#[test]
+fn work_that_costs_no_fuel_ends_at_the_deadline() {
+    let bomb = "{% set ns = namespace(v=[1], w=[1]) %}{% for i in range(64) %}{% set ns.v = [ns.v, ns.v] %}{% set ns.w = [ns.w, ns.w] %}{% endfor %}{{ ns.v == ns.w }}";
+    let error = render(bomb, &[]).unwrap_err().to_string();
+    assert!(error.contains("given up after 800ms"), "{error}");
 }
 
 #[test]

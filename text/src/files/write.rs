@@ -25,7 +25,6 @@ pub(crate) fn write(origin: &Origin) -> Vec<(String, Vec<u8>)> {
         map.insert("additional_special_tokens".into(), json!(origin.special.extra));
     }
     let mut files = vec![("tokenizer.json".to_owned(), origin.json.clone()), ("special_tokens_map.json".to_owned(), pretty(&map.into()))];
-    config.remove("chat_template");
     if let Some(template) = &origin.template {
         // Old versions of transformers read the one, new ones the other.
         config.insert("chat_template".into(), json!(template.source()));

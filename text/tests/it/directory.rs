@@ -110,6 +110,16 @@ fn tokens_that_only_the_configuration_names_are_added() {
 }
 
 #[test]
+fn an_added_token_with_a_space_is_written_as_it_stands() {
+    let dir = write(&byte_tokenizer());
+    // `é` alone would be a byte of the alphabet; the space is not in it, so the token as a whole stands for itself.
+    edit(dir.path(), "tokenizer_config.json", |c| c["added_tokens_decoder"] = json!({ "259": { "content": "é two" } }));
+    let tokenizer = Tokenizer::from_dir(dir.path()).unwrap();
+    assert_eq!(tokenizer.encode("aé two").unwrap(), [100, 259]);
+    assert_eq!(tokenizer.decode(&[100, 259], false).unwrap(), "aé two");
+}
+
+#[test]
 fn a_prompt_is_neither_cut_nor_padded() {
     let dir = write(&byte_tokenizer());
     edit(dir.path(), "tokenizer.json", |t| {
@@ -136,6 +146,11 @@ fn malformed_files_are_refused_with_their_place() {
     refused("tokenizer.json:1:2", "Model");
     file("tokenizer.json", "{\"version\": \"1.0\", \"model\": {\"type\": \"BPE\", \"vocab\": {}, \"merges\": [[\"a\", \"b\"]]}}");
     refused("tokenizer.json:1:", "");
+    // The library slices the second half of a merge by the length of the prefix, and panics.
+    let model =
+        "{\"type\": \"BPE\", \"continuing_subword_prefix\": \"####\", \"vocab\": {\"a\": 0, \"b\": 1}, \"merges\": [[\"a\", \"b\"]]}";
+    file("tokenizer.json", &format!("{{\"version\": \"1.0\", \"model\": {model}}}"));
+    refused("tokenizer.json: the tokenizers library cannot read it", "restore");
     for (name, bytes) in byte_tokenizer().files() {
         std::fs::write(dir.path().join(name), bytes).unwrap();
     }

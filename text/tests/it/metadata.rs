@@ -1,8 +1,10 @@
 //! Tokenizers rebuilt from GGUF metadata.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use collimate_text::{TextError, Tokenizer};
+use collimate_types::{Message, Task};
 use collimate_weights::gguf::{Array, Gguf, Value, write};
 
 type Metadata = BTreeMap<String, Value>;
@@ -66,6 +68,19 @@ fn qwen_composes_characters_and_llama_begins_with_its_token() {
     assert_eq!(said.encode_with("1", true).unwrap(), [0, 5]);
     let end = load(&with("add_eos_token", Value::Bool(true))).unwrap();
     assert_eq!(end.encode_with("1", true).unwrap(), [5, 1]);
+}
+
+#[test]
+fn a_plain_prompt_begins_as_the_model_wants_and_a_rendered_one_as_the_template_says() {
+    let mut llama = metadata("llama-bpe");
+    llama.insert("tokenizer.chat_template".into(), Value::Str("<s>{{ messages[0].content }}".into()));
+    let tokenizer = load(&llama).unwrap();
+    let tokens = |text: Option<&str>, messages| {
+        let task = Task { id: "1".into(), text: text.map(str::to_owned), messages, truth: serde_json::Value::Null, reward: None };
+        tokenizer.prompt(Arc::new(task)).unwrap().tokens
+    };
+    assert_eq!(tokens(Some("1"), vec![]), [0, 5]);
+    assert_eq!(tokens(None, vec![Message::user("1")]), [0, 5]);
 }
 
 #[test]
