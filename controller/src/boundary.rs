@@ -1,4 +1,13 @@
 //! What happens between two steps: evaluate, then save, then go on or end.
+//!
+//! ```text
+//! boundary s (s steps are done, the actors run the newest weights):
+//!     [evaluate   Evaluate { s }           -> Evaluated]   before the first step, every eval_every, at the end
+//!     [save       Save { s, best, last }   -> Saved]       every save_every, at the end, at a new best, at a stop
+//!     the next step, or Finish(outcome)
+//! ```
+//!
+//! No checkpoint is without the evaluation of its boundary, so a resumed run goes on behind both.
 
 use collimate_types::FlowPlan;
 

@@ -1,10 +1,23 @@
 //! Online reinforcement learning: the policy answers, the answers are judged, the policy learns.
 //!
 //! ```text
-//! tasks -> generate -> score -> [reference] -> credit -> [check] -> update -> publish -> adopt
-//!    ^                   |
-//!    +---- refill -------+   groups that cannot be compared (or have no spread, if the plan says so) are replaced
+//! step s at version v:
+//!     tasks        Draw      { s, r, count }   -> Drawn         r = 0, count = P
+//!     generate     Generate  ( batch s.r )     -> Generated     groups older than v - max_staleness are refused
+//!     score        Score     { s.r, groups }   -> Scored        groups that cannot be compared (or have no spread, if the plan says so)
+//!                                                               are dropped
+//!     again        r += 1: first the prompts of refused groups, back to generate, MAX_REQUEUES times; then, while groups miss, new
+//!                  prompts, back to tasks, max_refills times. No group at all: the step is over, starved
+//!     [reference   Reference { s, groups }     -> Referenced]   if the plan has that role
+//!     credit       Credit    { s, groups }     -> Credited
+//!     [check       Check     { s }]                             the first step, then every check_every
+//!     update       Update    { s }             -> Updated       from here on a stop waits for the end of the step
+//!     publish      Publish   { v' }            -> Published     without an update v stays, and the step is over
+//!     adopt        Adopt     { v' }            -> Adopted       the step is over
 //! ```
+//!
+//! One batch is under way at a time. Its id is the address of lease, redo and commit: any actor can redo it, and a second result for it is
+//! thrown away.
 
 use std::sync::Arc;
 
@@ -23,7 +36,7 @@ enum Stage {
     Tasks { count: usize },
     Generate(RolloutBatch),
     Score { id: BatchId, tasks: Vec<String> },
-    Reference,
+    Reference { tasks: Vec<String> },
     Credit,
     Update,
     Publish(Learned),
@@ -65,7 +78,7 @@ impl Step {
             Stage::Tasks { .. } => Phase::Tasks,
             Stage::Generate(_) => Phase::Generate,
             Stage::Score { .. } => Phase::Score,
-            Stage::Reference => Phase::Reference,
+            Stage::Reference { .. } => Phase::Reference,
             Stage::Credit => Phase::Credit,
             Stage::Update => Phase::Update,
             Stage::Publish(_) => Phase::Publish,
@@ -107,7 +120,8 @@ impl Step {
                 let tasks = tasks.clone();
                 self.scored(setting, &tasks, id, groups, counts)
             }
-            (Stage::Reference, Event::Referenced { groups, .. }) => {
+            (Stage::Reference { tasks }, Event::Referenced { step, groups }) => {
+                self.ordered(&format!("referenced, step {step}"), tasks, groups.iter().map(|g| g.group.prompt.task.id.as_str()))?;
                 self.stage = Stage::Credit;
                 Ok(Progress::On(vec![Command::Credit { step: self.number, groups }]))
             }
@@ -130,7 +144,7 @@ impl Step {
         match (&self.stage, event) {
             (Stage::Generate(batch), Event::Generated { id, .. }) => batch.id == *id,
             (Stage::Score { id: wanted, .. }, Event::Scored { id, .. }) => wanted == id,
-            (Stage::Reference, Event::Referenced { step, .. }) => *step == self.number,
+            (Stage::Reference { .. }, Event::Referenced { step, .. }) => *step == self.number,
             (Stage::Adopt(learned), Event::Adopted { version }) => learned.version == *version,
             _ => false,
         }
@@ -231,7 +245,10 @@ impl Step {
             self.count(&format!("scored, {id}"), "verdicts in a group", group.verdicts.len(), group.group.rollouts.len())?;
         }
         let before = groups.len() + self.kept.len();
-        let usable = |g: &ScoredGroup| g.comparable() && (!setting.plan.drop_groups_without_spread || g.has_spread());
+        // A group that was asked to be of one is whole with one score: its baseline is not its siblings'.
+        let enough = setting.plan.group_size.clamp(1, 2);
+        let usable =
+            |g: &ScoredGroup| g.scores().take(enough).count() == enough && (!setting.plan.drop_groups_without_spread || g.has_spread());
         self.kept.extend(groups.into_iter().filter(usable));
         counts.dropped_groups += (before - self.kept.len()) as u64;
         Ok(self.next_batch(setting, counts))
@@ -246,7 +263,7 @@ impl Step {
         }
         let step = self.number;
         if setting.plan.roles.contains(&Role::Reference) {
-            self.stage = Stage::Reference;
+            self.stage = Stage::Reference { tasks: groups.iter().map(|g| g.group.prompt.task.id.clone()).collect() };
             return Progress::On(vec![Command::Reference { step, groups }]);
         }
         self.stage = Stage::Credit;
@@ -265,7 +282,8 @@ impl Step {
         // A version counts the updates: without one it stays, and nothing new is published.
         if report.version < version || (report.version == version) != (report.updates == 0) {
             let event = format!("updated, step {} to version {}", report.step, report.version);
-            return Err(ControllerError::Version { event, got: report.version, rule: "an update must come after", version });
+            let rule = if report.updates == 0 { "without an update it stays at" } else { "an update must come after" };
+            return Err(ControllerError::Version { event, got: report.version, rule, version });
         }
         if report.updates == 0 {
             return Ok(Progress::Over(Ending::Learned { version, updates: 0, skipped: report.skipped }));

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use collimate_controller::{Command, MAX_REQUEUES, Outcome};
-use collimate_types::{FlowPlan, RolloutBatch, ScoredGroup};
+use collimate_types::{FlowPlan, Role, RolloutBatch, ScoredGroup};
 use proptest::prelude::*;
 
 use crate::world::{Script, World, plans, score_at, scripts};
@@ -16,6 +16,8 @@ proptest! {
         let world = World::new(&plan, &script).run(None);
         steps_are_updated_once_or_skipped(&world);
         updates_are_fresh_and_comparable(&world);
+        what_can_be_compared_is_trained_on(&world);
+        the_reference_is_asked_where_the_plan_has_one(&world);
         batches_are_committed_once(&world);
         versions_only_grow(&world);
         evaluations_and_saves_are_where_they_belong(&world);
@@ -79,6 +81,22 @@ fn updates_are_fresh_and_comparable(world: &World) {
             assert!(group.has_spread() || !drop_groups_without_spread);
         }
     }
+}
+
+/// A group is dropped for one of two reasons only: too few scores for its size, or no spread where the plan wants some.
+fn what_can_be_compared_is_trained_on(world: &World) {
+    let FlowPlan { group_size, drop_groups_without_spread, .. } = world.plan;
+    let enough = if group_size == 1 { 1 } else { 2 };
+    let fit = |g: &&ScoredGroup| g.scores().count() >= enough && (g.has_spread() || !drop_groups_without_spread);
+    let wanted: Vec<_> = world.judged.iter().filter(fit).collect();
+    assert_eq!(credited(world).flat_map(|(_, groups)| groups).collect::<Vec<_>>(), wanted);
+}
+
+fn the_reference_is_asked_where_the_plan_has_one(world: &World) {
+    let asked: Vec<_> =
+        world.log.iter().filter_map(|c| if let Command::Reference { step, groups } = c { Some((*step, groups)) } else { None }).collect();
+    let wanted = credited(world).filter(|_| world.plan.roles.contains(&Role::Reference));
+    assert_eq!(asked, wanted.collect::<Vec<_>>());
 }
 
 fn batches_are_committed_once(world: &World) {

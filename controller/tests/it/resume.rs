@@ -37,6 +37,7 @@ proptest! {
             };
             prop_assert_eq!(saved_step, stopped.checkpoints.keys().max().copied());
             nothing_but_the_save_is_new(&stopped.log, &whole.log);
+            behind_a_stop_no_update_begins(&stopped);
             let resumed = match saved_step {
                 Some(step) => World::resume(&plan, &script, &stopped.checkpoints[&step]).run(None),
                 None => World::new(&plan, &script).run(None),
@@ -57,6 +58,19 @@ fn nothing_but_the_save_is_new(stopped: &[Command], whole: &[Command]) {
     let steps_updated = stopped.iter().filter(|c| matches!(c, Command::Update { .. } | Command::Skip { .. })).count() as u64;
     let saved = stopped.iter().filter_map(|c| if let Command::Save { step, .. } = c { Some(*step) } else { None }).max();
     assert_eq!(saved.unwrap_or(0), steps_updated, "an updated step is saved, an abandoned one is not");
+}
+
+/// What was commanded behind a stop: no update, and at most one save, which is known to be the last and repeats none.
+fn behind_a_stop_no_update_begins(stopped: &World) {
+    let (before, behind) = stopped.log.split_at(stopped.stopped_at.unwrap());
+    assert!(!behind.iter().any(|c| matches!(c, Command::Update { .. })), "{behind:?}");
+    let saves = |log: &[Command]| -> Vec<(u64, bool)> {
+        log.iter().filter_map(|c| if let Command::Save { step, last, .. } = c { Some((*step, *last)) } else { None }).collect()
+    };
+    let (before, behind) = (saves(before), saves(behind));
+    assert!(behind.len() <= 1 && behind.iter().all(|(_, last)| *last), "{behind:?}");
+    let steps: Vec<_> = before.iter().chain(&behind).map(|(step, _)| *step).collect();
+    assert!(steps.is_sorted_by(|a, b| a < b), "no boundary is saved twice: {steps:?}");
 }
 
 #[test]

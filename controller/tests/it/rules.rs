@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use collimate_controller::{Command, Controller, ControllerError, Event, MAX_REQUEUES, MAX_STEPS_WITHOUT_UPDATE, Outcome, Phase};
-use collimate_types::{BatchId, FlowPlan, Metrics, RolloutGroup, ScoredGroup, Seed, StepReport, Verdict};
+use collimate_types::{BatchId, FlowPlan, Metrics, Role, RolloutGroup, ScoredGroup, Seed, StepReport, Verdict};
 
 use crate::world::{Script, World, plan, prompt, rollout};
 
@@ -61,6 +61,45 @@ fn a_group_without_spread_is_dropped_only_if_the_plan_says_so() {
         let [Command::Credit { groups, .. }] = &commands[..] else { panic!("{commands:?}") };
         assert_eq!(groups.len(), if drop_groups_without_spread { 1 } else { 2 });
     }
+}
+
+#[test]
+fn a_group_of_one_is_whole_with_one_score() {
+    let world = World::new(&FlowPlan { group_size: 1, ..plan() }, &Script::kind()).run(None);
+    assert_eq!(world.outcome, Some(Outcome::Done));
+    assert_eq!(world.metrics["rollout/dropped_groups"], 0.0);
+    let trained = world.log.iter().map(|c| if let Command::Credit { groups, .. } = c { groups.len() } else { 0 });
+    assert_eq!(trained.sum::<usize>(), 6);
+}
+
+#[test]
+fn groups_that_come_back_from_the_reference_are_the_ones_that_went() {
+    let mut with_reference = plan();
+    with_reference.roles.push(Role::Reference);
+    let mut controller = scoring(with_reference);
+    let good = || vec![scored(0, &[1.0, 0.0]), scored(1, &[1.0, 0.0])];
+    let asked = controller.on(Event::Scored { id: FIRST, groups: good() });
+    assert_eq!(asked, Ok(vec![Command::Reference { step: 1, groups: good() }]));
+    let swapped = good().into_iter().rev().collect();
+    for (groups, what) in [(vec![scored(0, &[1.0, 0.0])], "holds 1 groups, wanted 2"), (swapped, "group 0 answers task `task 1`")] {
+        let refused = controller.on(Event::Referenced { step: 1, groups }).unwrap_err().to_string();
+        assert!(refused.contains(what), "{refused}");
+    }
+    let credit = controller.on(Event::Referenced { step: 1, groups: good() });
+    assert_eq!(credit, Ok(vec![Command::Credit { step: 1, groups: good() }]));
+}
+
+#[test]
+fn a_version_and_its_updates_must_agree() {
+    let mut controller = scoring(plan());
+    controller.on(Event::Scored { id: FIRST, groups: vec![scored(0, &[1.0, 0.0]), scored(1, &[1.0, 0.0])] }).unwrap();
+    controller.on(Event::Credited { step: 1 }).unwrap();
+    let report = |version, updates| StepReport { step: 1, version, skipped: 0, updates, metrics: Metrics::default() };
+    for (version, updates, rule) in [(0, 1, "an update must come after version 0"), (1, 0, "without an update it stays at version 0")] {
+        let refused = controller.on(Event::Updated(report(version, updates))).unwrap_err().to_string();
+        assert!(refused.contains(rule), "{refused}");
+    }
+    assert_eq!(controller.on(Event::Updated(report(1, 1))), Ok(vec![Command::Publish { version: 1 }]));
 }
 
 #[test]

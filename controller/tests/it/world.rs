@@ -45,6 +45,10 @@ pub struct World {
     pub script: Script,
     /// Every command, in order.
     pub log: Vec<Command>,
+    /// Every group that was judged, in order.
+    pub judged: Vec<ScoredGroup>,
+    /// How many commands there were when a stop was asked for.
+    pub stopped_at: Option<usize>,
     /// Events delivered, duplicates left out.
     pub delivered: usize,
     /// Duplicates delivered.
@@ -80,7 +84,24 @@ impl World {
         let (log, inbox, late) = (Vec::new(), VecDeque::new(), Vec::new());
         let note = (u64::MAX, 0);
         let (delivered, extra, outcome) = (0, 0, None);
-        Self { controller, plan, script, log, delivered, extra, checkpoints, boundaries, metrics, outcome, cursor, note, inbox, late }
+        Self {
+            controller,
+            plan,
+            script,
+            log,
+            judged: Vec::new(),
+            stopped_at: None,
+            delivered,
+            extra,
+            checkpoints,
+            boundaries,
+            metrics,
+            outcome,
+            cursor,
+            note,
+            inbox,
+            late,
+        }
     }
 
     /// The run from here to its end; before event `stop`, a stop is asked for.
@@ -88,6 +109,7 @@ impl World {
         self.start();
         while self.outcome.is_none() {
             if stop == Some(self.delivered) {
+                self.stopped_at = Some(self.log.len());
                 self.deliver(Event::StopRequested);
                 if self.outcome.is_some() {
                     break;
@@ -149,7 +171,8 @@ impl World {
                     self.inbox.push_back(Event::Generated { id: batch.id, groups });
                 }
                 Command::Score { id, groups } => {
-                    let groups = groups.into_iter().enumerate().map(|(i, g)| self.judge(id, i, g)).collect();
+                    let groups: Vec<_> = groups.into_iter().enumerate().map(|(i, g)| self.judge(id, i, g)).collect();
+                    self.judged.extend(groups.iter().cloned());
                     self.inbox.push_back(Event::Scored { id, groups });
                 }
                 Command::Reference { step, groups } => self.inbox.push_back(Event::Referenced { step, groups }),
