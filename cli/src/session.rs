@@ -83,7 +83,7 @@ pub fn print(line: &str) -> Result<(), Exit> {
 /// Data, to stdout, as it is.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`fn@print`].
 pub fn print_raw(text: &str) -> Result<(), Exit> {
     let mut out = io::stdout().lock();
     ended(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
