@@ -1,7 +1,8 @@
-//! The generation engine: continuous batching over a cache in which a group's prompt lies once.
+//! The generation engine: continuous batching over a cache in which a group's prompt lies once, and a recording of what was computed for
+//! the training pass that follows.
 
 use collimate_bridge::DecodeRow;
-use collimate_models::{KvCache, Model};
+use collimate_models::{Extent, KvCache, Model, Recording};
 use collimate_text::Tokenizer;
 use collimate_types::{Rollout, RolloutGroup, RolloutRequest, TokenId, WeightsVersion};
 use tch::Tensor;
@@ -9,7 +10,7 @@ use tch::Tensor;
 use crate::{
     ActorError,
     row::Row,
-    sampler::{self, Draw},
+    sampler::{self, Draw, Drawn},
 };
 
 /// How many prompt tokens are computed in one forward pass at most (one prompt may be longer).
@@ -66,7 +67,8 @@ impl Engine {
     /// Answers every request; groups come back in the order of the requests.
     ///
     /// A prompt is computed once and its keys and values are shared by its group. `slots` rows are decoded at once: a finished row leaves,
-    /// a waiting one enters. `observe` sees every piece of text; `false` interrupts.
+    /// a waiting one enters. `observe` sees every piece of text; `false` interrupts. A `recording` keeps the activations of as many groups
+    /// as fit its limit.
     ///
     /// # Errors
     /// When a prompt does not fit the model, the model gives numbers that are not finite, or `observe` interrupts.
@@ -77,6 +79,7 @@ impl Engine {
         requests: &[RolloutRequest],
         slots: usize,
         version: WeightsVersion,
+        mut recording: Option<&mut Recording>,
         observe: &mut dyn FnMut(Progress<'_>) -> bool,
     ) -> Result<Vec<RolloutGroup>, ActorError> {
         let _guard = tch::no_grad_guard();
@@ -89,6 +92,10 @@ impl Engine {
         }
         let cache = self.take_cache(model, requests, slots);
         let mut run = Run::new(model, tokenizer, requests, cache, version);
+        if let Some(recording) = recording.as_deref_mut() {
+            run.recorded = begin(recording, model, requests, version);
+            run.recording = Some(recording);
+        }
         let outcome = run.finish(observe);
         self.prefilled += run.prefilled;
         self.drawn += run.drawn;
@@ -125,6 +132,9 @@ struct Run<'a> {
     waiting: std::collections::VecDeque<Waiting>,
     free: Vec<usize>,
     active: Vec<Row<'a>>,
+    /// What is computed for the first `recorded` requests is kept here.
+    recording: Option<&'a mut Recording>,
+    recorded: usize,
     /// How many members of each request have not finished.
     unfinished: Vec<usize>,
     done: Vec<Vec<Option<Rollout>>>,
@@ -142,7 +152,22 @@ impl<'a> Run<'a> {
         let done = requests.iter().map(|r| (0..r.group).map(|_| None).collect()).collect();
         let free = (0..cache.slots()).rev().collect();
         let waiting = waiting.collect();
-        Self { model, tokenizer, requests, version, cache, waiting, free, active: Vec::new(), unfinished, done, prefilled: 0, drawn: 0 }
+        Self {
+            model,
+            tokenizer,
+            requests,
+            version,
+            cache,
+            waiting,
+            free,
+            active: Vec::new(),
+            recording: None,
+            recorded: 0,
+            unfinished,
+            done,
+            prefilled: 0,
+            drawn: 0,
+        }
     }
 
     fn finish(&mut self, observe: Observer<'_>) -> Result<(), ActorError> {
@@ -165,7 +190,8 @@ impl<'a> Run<'a> {
                 let (request, member) = (front.request, front.next_member);
                 let asked = &self.requests[request];
                 let place = (slot, *prefix);
-                entering.push(Row::new(self.tokenizer, asked, (request, member), place, self.model.config.max_positions));
+                let recorded = request < self.recorded;
+                entering.push(Row::new(self.tokenizer, asked, (request, member), place, self.model.config.max_positions, recorded));
                 hidden.push(last.shallow_clone());
                 self.free.pop();
                 front.next_member += 1;
@@ -174,10 +200,13 @@ impl<'a> Run<'a> {
                 }
             }
             // One vector a prompt and one row of logits a member: the head is small beside what it saves.
-            let logits = self.model.logits(&Tensor::stack(&hidden, 0));
+            let hidden = Tensor::stack(&hidden, 0);
+            let logits = self.model.decode_logits(&hidden)?;
             let start = self.active.len();
             self.active.append(&mut entering);
-            self.take(&logits, start, observe)?;
+            let drawn = self.draw(&logits, start)?;
+            self.record_prompts(start, (&hidden, &logits), &drawn.totals);
+            self.take(drawn.drawn, start, observe)?;
         }
         Ok(())
     }
@@ -200,7 +229,11 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         let prompts: Vec<&[TokenId]> = places.iter().map(|p| self.requests[self.waiting[*p].request].prompt.tokens.as_slice()).collect();
-        let (prefixes, hidden) = self.model.prefill(&prompts)?;
+        let kept = places.iter().filter(|p| self.waiting[**p].request < self.recorded).count();
+        let (prefixes, hidden) = self.model.prefill(&prompts, self.recording.as_deref_mut().map(|r| (r, kept)))?;
+        if let Some(recording) = &mut self.recording {
+            recording.add_prompts(&prompts[..kept]);
+        }
         self.prefilled += tokens as u64;
         for ((place, prefix), row) in places.into_iter().zip(prefixes).zip(0_i64..) {
             self.waiting[place].ready = Some((self.cache.insert(prefix), hidden.select(0, row)));
@@ -217,19 +250,49 @@ impl<'a> Run<'a> {
             prefix: r.prefix,
             prefix_len: r.prefix_len as i64,
         };
-        let hidden = self.model.decode(&tokens, self.active.iter().map(place).collect(), &self.cache)?;
-        let logits = self.model.logits(&hidden);
-        self.take(&logits, 0, observe)
+        let rows = self.active.iter().map(place).collect();
+        // Requests enter in order, so the rows that are recorded come first.
+        let kept = self.active.iter().take_while(|r| r.places.is_some()).count();
+        let keep = self.recording.as_deref_mut().map(|r| (r, kept));
+        let hidden = self.model.decode(&tokens, rows, &self.cache, keep)?;
+        let logits = self.model.decode_logits(&hidden)?;
+        let drawn = self.draw(&logits, 0)?;
+        self.record(kept, (&hidden, &logits), &drawn.totals);
+        self.take(drawn.drawn, 0, observe)
     }
 
-    /// Draws for `active[start..]`, whose logits these are, and lets finished rows go.
-    fn take(&mut self, logits: &Tensor, start: usize, observe: Observer<'_>) -> Result<(), ActorError> {
+    /// Draws for `active[start..]`, whose logits these are; they become weights.
+    fn draw(&mut self, logits: &Tensor, start: usize) -> Result<sampler::Step, ActorError> {
         let eos = self.tokenizer.eos_ids();
-        let rows = &self.active[start..];
-        let draws: Vec<Draw<'_>> = rows.iter().map(|r| draw_of(r, self.requests, eos)).collect();
-        let drawn = sampler::draw(logits, &draws);
-        drop(draws);
-        self.drawn += drawn.len() as u64;
+        let draws: Vec<Draw<'_>> = self.active[start..].iter().map(|r| draw_of(r, self.requests, eos)).collect();
+        self.drawn += draws.len() as u64;
+        sampler::draw(logits, &draws)
+    }
+
+    /// Keeps what the first `kept` rows of a decoding step left for the head.
+    fn record(&mut self, kept: usize, (hidden, weights): (&Tensor, &Tensor), totals: &[f64]) {
+        let Some(recording) = self.recording.as_deref_mut().filter(|_| kept > 0) else { return };
+        let cut = |t: &Tensor| t.narrow(0, 0, kept as i64);
+        let head = recording.keep_heads(&cut(hidden), &cut(weights), totals[..kept].iter().copied());
+        let row = recording.tape_rows() - kept;
+        for (i, place) in self.active[..kept].iter_mut().filter_map(|r| r.places.as_mut()).enumerate() {
+            place.push((row + i, head + i));
+        }
+    }
+
+    /// Keeps the last row of each prompt whose first member is among `active[start..]`: all members were drawn from it.
+    fn record_prompts(&mut self, start: usize, (hidden, weights): (&Tensor, &Tensor), totals: &[f64]) {
+        let Some(recording) = self.recording.as_deref_mut() else { return };
+        for (i, row) in self.active[start..].iter().enumerate().filter(|(_, r)| r.places.is_some() && r.member == 0) {
+            let cut = |t: &Tensor| t.narrow(0, i as i64, 1);
+            let head = recording.keep_heads(&cut(hidden), &cut(weights), [totals[i]]);
+            recording.set_prompt_head(&self.requests[row.request].prompt.tokens, head);
+        }
+    }
+
+    /// `active[start..]` take their tokens; finished rows go.
+    fn take(&mut self, drawn: Vec<Option<Drawn>>, start: usize, observe: Observer<'_>) -> Result<(), ActorError> {
+        let eos = self.tokenizer.eos_ids();
         for (row, drawn) in self.active[start..].iter_mut().zip(drawn) {
             let Some(drawn) = drawn else {
                 let prompt = self.requests[row.request].prompt.task.id.clone();
@@ -252,6 +315,9 @@ impl<'a> Run<'a> {
             let (request, member, slot, prefix) = (row.request, row.member, row.slot, row.prefix);
             let sampling = &self.requests[request].sampling;
             let differs = sampling.truncates() || sampling.greedy() || sampling.min_new_tokens > 0;
+            if let (Some(recording), Some(places)) = (&mut self.recording, &row.places) {
+                recording.add_completion(&self.requests[request].prompt.tokens, &row.tokens, places);
+            }
             let rollout = row.into_rollout(differs, self.version);
             observe(Progress::Done { request, member, rollout: &rollout });
             self.done[request][member] = Some(rollout);
@@ -262,6 +328,20 @@ impl<'a> Run<'a> {
             }
         }
     }
+}
+
+/// Makes a recording ready for requests; returns how many of the first are recorded.
+fn begin(recording: &mut Recording, model: &Model, requests: &[RolloutRequest], version: WeightsVersion) -> usize {
+    let extent = |r: &RolloutRequest| Extent {
+        prompt: r.prompt.tokens.len(),
+        group: r.group,
+        new_tokens: r.sampling.max_new_tokens.min(model.config.max_positions - r.prompt.tokens.len()),
+    };
+    // One law a recording: log-probabilities of all rows are taken at one temperature.
+    let Some(temperature) = requests.first().map(|r| r.sampling.policy_temperature()) else { return 0 };
+    let same = |r: &&RolloutRequest| (r.sampling.policy_temperature() - temperature).abs() < f64::EPSILON;
+    let extents: Vec<Extent> = requests.iter().take_while(same).map(extent).collect();
+    recording.begin(model, version, temperature, &extents)
 }
 
 /// What the sampler must know of a row.

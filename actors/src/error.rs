@@ -13,6 +13,9 @@ pub enum ActorError {
     /// A completion could not be decoded.
     #[error(transparent)]
     Text(#[from] TextError),
+    /// A kernel refused.
+    #[error(transparent)]
+    Bridge(#[from] collimate_bridge::BridgeError),
     /// LibTorch refused.
     #[error("libtorch: {0}")]
     Torch(#[from] tch::TchError),

@@ -22,6 +22,8 @@ pub(crate) struct Row<'t> {
     pub(crate) seed: Seed,
     /// Tokens drawn so far.
     pub(crate) tokens: Vec<TokenId>,
+    /// Where the rows that predicted its second token and those after it are recorded, if they are: tape row and head row.
+    pub(crate) places: Option<Vec<(usize, usize)>>,
     logp: Vec<f32>,
     behaviour: Vec<f32>,
     room: Room,
@@ -46,6 +48,7 @@ impl<'t> Row<'t> {
         (index, member): (usize, usize),
         (slot, prefix): (usize, usize),
         context: usize,
+        recorded: bool,
     ) -> Self {
         let prefix_len = request.prompt.tokens.len();
         let left = context.saturating_sub(prefix_len);
@@ -58,6 +61,7 @@ impl<'t> Row<'t> {
             prefix_len,
             seed: request.seed.fork("member", member as u64),
             tokens: Vec::with_capacity(wanted.min(left)),
+            places: recorded.then(Vec::new),
             logp: Vec::new(),
             behaviour: Vec::new(),
             room: Room { tokens: wanted.min(left), by_context: left < wanted },

@@ -32,6 +32,14 @@ struct DecodeRow;
 void decode_attention(size_t qkv, size_t cos, size_t sin, size_t own_k, size_t own_v, size_t out, rust::Slice<const DecodeRow> rows,
                       rust::Slice<const size_t> prefix_k, rust::Slice<const size_t> prefix_v, const DecodeShape& shape);
 
+// skinny.cpp
+void few_rows_linear(size_t x, size_t weight, size_t bias, size_t out);
+
+// sample.cpp
+struct DrawRow;
+struct DrawnRow;
+void draw_rows(size_t logits, rust::Slice<const DrawRow> rows, rust::Slice<const uint32_t> suppressed, rust::Slice<DrawnRow> out);
+
 // layer.cpp
 void rms_norm(size_t x, size_t weight, double eps, size_t out);
 void rms_norm_backward(size_t x, size_t weight, double eps, size_t dy, size_t dx, size_t dweight);

@@ -1,4 +1,4 @@
-// One decoding step of attention: rotate the new query and key, append the new key and value to the row's own cache, attend to the
+// One decoding step of attention: rotate the new query and key in place, append the new key and value to the row's own cache, attend to the
 // prompt's shared keys and the row's own. A row reads its group's prompt where it lies: nothing is copied or padded.
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
@@ -16,59 +16,122 @@
 namespace collimate {
 namespace {
 
+// Keys lie with the position innermost, so that sixteen scores are made at once from sixteen neighbours and nothing is summed across a
+// vector. Rows of keys are padded to this many positions.
+constexpr int64_t LANES = 16;
+
 template <typename T>
-INLINE void rotate(const T* in, const T* cos, const T* sin, T* out, int64_t half) {
+INLINE void rotate(T* x, const T* cos, const T* sin, int64_t half) {
     for (int64_t i = 0; i < half; ++i) {
-        T a = in[i], b = in[i + half];
-        out[i] = a * cos[i] - b * sin[i];
-        out[i + half] = b * cos[i] + a * sin[i];
+        const T a = x[i], b = x[i + half];
+        x[i] = a * cos[i] - b * sin[i];
+        x[i + half] = b * cos[i] + a * sin[i];
     }
 }
 
 template <typename T>
 struct Head {
-    const T* q;         // [repeat, dim] of the new token, not rotated
-    const T* k;         // [dim]
+    T* q;               // [repeat, dim] of the new token, rotated in place
+    T* k;               // [dim], rotated in place
     const T* v;         // [dim]
     const T* cos;       // [dim / 2]
     const T* sin;
-    const T* prefix_k;  // [prefix, dim]
-    const T* prefix_v;
-    T* own_k;           // [capacity, dim]
-    T* own_v;
+    const T* prefix_k;  // [dim, prefix padded]
+    const T* prefix_v;  // [prefix, dim]
+    T* own_k;           // [dim, capacity padded]
+    T* own_v;           // [capacity, dim]
     T* out;             // [repeat, dim]
-    T* scratch;         // scores [prefix + own + 1] and a rotated query [dim]
-    int64_t prefix, own, dim, repeat;
+    T* scratch;         // scores [prefix padded + own padded]
+    int64_t prefix, own, dim, repeat, capacity;
     T scale;
 };
 
+INLINE int64_t padded(int64_t n) { return (n + LANES - 1) / LANES * LANES; }
+
+// scores[0..W] = scale · Σ_d q[d]·keys[d][0..W]
+template <int W, typename T>
+INLINE void score_block(const T* q, const T* keys, int64_t stride, int64_t dim, T scale, T* scores) {
+    T sum[W] = {0};
+    for (int64_t d = 0; d < dim; ++d) {
+        const T a = q[d];
+        const T* key = keys + d * stride;
+        for (int j = 0; j < W; ++j) sum[j] += a * key[j];
+    }
+    for (int j = 0; j < W; ++j) scores[j] = sum[j] * scale;
+}
+
+template <typename T>
+INLINE void score(const T* q, const T* keys, int64_t stride, int64_t length, int64_t dim, T scale, T* scores) {
+    int64_t j = 0;
+    for (; j + 4 * LANES <= length; j += 4 * LANES) score_block<4 * LANES>(q, keys + j, stride, dim, scale, scores + j);
+    for (; j < length; j += LANES) score_block<LANES>(q, keys + j, stride, dim, scale, scores + j);
+}
+
+// out[0..W] += Σ_j weights[j]·values[j][0..W]
+template <int W, typename T>
+INLINE void mix_block(const T* weights, const T* values, int64_t length, int64_t dim, T* out) {
+    T sum[W];
+    for (int i = 0; i < W; ++i) sum[i] = out[i];
+    for (int64_t j = 0; j < length; ++j) {
+        const T w = weights[j];
+        const T* value = values + j * dim;
+        for (int i = 0; i < W; ++i) sum[i] += w * value[i];
+    }
+    for (int i = 0; i < W; ++i) out[i] = sum[i];
+}
+
+template <typename T>
+INLINE void mix(const T* weights, const T* values, int64_t length, int64_t dim, T* out) {
+    int64_t i = 0;
+    for (; i + 4 * LANES <= dim; i += 4 * LANES) mix_block<4 * LANES>(weights, values + i, length, dim, out + i);
+    for (; i + LANES <= dim; i += LANES) mix_block<LANES>(weights, values + i, length, dim, out + i);
+    for (; i < dim; ++i) mix_block<1>(weights, values + i, length, dim, out + i);
+}
+
+template <typename T>
+INLINE T largest(const T* x, int64_t n, T top) {
+    T tops[LANES];
+    for (int i = 0; i < LANES; ++i) tops[i] = top;
+    int64_t j = 0;
+    for (; j + LANES <= n; j += LANES)
+        for (int i = 0; i < LANES; ++i) tops[i] = x[j + i] > tops[i] ? x[j + i] : tops[i];
+    for (; j < n; ++j) top = x[j] > top ? x[j] : top;
+    for (int i = 0; i < LANES; ++i) top = tops[i] > top ? tops[i] : top;
+    return top;
+}
+
+// x becomes exp(x − top), zero in the padding behind `n`; returns the sum.
+template <typename T>
+INLINE T exponentials(T* x, int64_t n, T top) {
+    const int64_t all = padded(n);
+    for (int64_t j = 0; j < all; ++j) x[j] = exp_of(x[j] - top);
+    for (int64_t j = n; j < all; ++j) x[j] = 0;
+    T sums[LANES] = {0}, sum = 0;
+    for (int64_t j = 0; j < all; j += LANES)
+        for (int i = 0; i < LANES; ++i) sums[i] += x[j + i];
+    for (int i = 0; i < LANES; ++i) sum += sums[i];
+    return sum;
+}
+
 template <typename T>
 INLINE void attend_body(const Head<T>& h) {
-    const int64_t half = h.dim / 2, total = h.prefix + h.own + 1;
-    rotate(h.k, h.cos, h.sin, h.own_k + h.own * h.dim, half);
+    const int64_t half = h.dim / 2, own = h.own + 1;
+    rotate(h.k, h.cos, h.sin, half);
+    for (int64_t d = 0; d < h.dim; ++d) h.own_k[d * h.capacity + h.own] = h.k[d];
     std::copy(h.v, h.v + h.dim, h.own_v + h.own * h.dim);
-    T* scores = h.scratch;
-    T* q = h.scratch + total;
+    T *of_prefix = h.scratch, *of_own = h.scratch + padded(h.prefix);
     for (int64_t r = 0; r < h.repeat; ++r) {
-        rotate(h.q + r * h.dim, h.cos, h.sin, q, half);
-        T top = -INFINITY;
-        for (int64_t j = 0; j < total; ++j) {
-            const T* key = j < h.prefix ? h.prefix_k + j * h.dim : h.own_k + (j - h.prefix) * h.dim;
-            scores[j] = dot(q, key, h.dim) * h.scale;
-            top = std::max(top, scores[j]);
-        }
-        T sum = 0;
-        for (int64_t j = 0; j < total; ++j) {
-            scores[j] = exp_of(scores[j] - top);
-            sum += scores[j];
-        }
+        T* q = h.q + r * h.dim;
         T* out = h.out + r * h.dim;
+        rotate(q, h.cos, h.sin, half);
+        score(q, h.prefix_k, padded(h.prefix), h.prefix, h.dim, h.scale, of_prefix);
+        score(q, h.own_k, h.capacity, own, h.dim, h.scale, of_own);
+        const T top = largest(of_own, own, largest(of_prefix, h.prefix, static_cast<T>(-INFINITY)));
+        const T part = exponentials(of_prefix, h.prefix, top), sum = part + exponentials(of_own, own, top);
         std::fill(out, out + h.dim, T(0));
-        for (int64_t j = 0; j < total; ++j) {
-            const T* value = j < h.prefix ? h.prefix_v + j * h.dim : h.own_v + (j - h.prefix) * h.dim;
-            const T w = scores[j] / sum;
-            for (int64_t i = 0; i < h.dim; ++i) out[i] += w * value[i];
-        }
+        mix(of_prefix, h.prefix_v, h.prefix, h.dim, out);
+        mix(of_own, h.own_v, own, h.dim, out);
+        for (int64_t i = 0; i < h.dim; ++i) out[i] /= sum;
     }
 }
 
@@ -76,24 +139,24 @@ CLONES void attend(const Head<float>& h) { attend_body(h); }
 CLONES void attend(const Head<double>& h) { attend_body(h); }
 
 template <typename T>
-void run(const at::Tensor& qkv, const at::Tensor& cos, const at::Tensor& sin, at::Tensor& own_k, at::Tensor& own_v, at::Tensor& out,
+void run(at::Tensor& qkv, const at::Tensor& cos, const at::Tensor& sin, at::Tensor& own_k, at::Tensor& own_v, at::Tensor& out,
          rust::Slice<const DecodeRow> rows, rust::Slice<const size_t> prefix_k, rust::Slice<const size_t> prefix_v, const DecodeShape& s) {
     const int64_t dim = s.head_dim, groups = s.kv_heads, repeat = s.heads / s.kv_heads;
-    const int64_t n = static_cast<int64_t>(rows.size()), width = (s.heads + 2 * s.kv_heads) * dim, capacity = own_k.size(2);
+    const int64_t n = static_cast<int64_t>(rows.size()), width = (s.heads + 2 * s.kv_heads) * dim, capacity = own_k.size(3);
     int64_t longest = 0;
-    for (const auto& row : rows) longest = std::max<int64_t>(longest, row.prefix_len + row.own_len + 1);
-    const T* x = qkv.const_data_ptr<T>();
+    for (const auto& row : rows) longest = std::max<int64_t>(longest, padded(row.prefix_len) + padded(row.own_len + 1));
+    T* x = qkv.mutable_data_ptr<T>();
     const T* c = cos.const_data_ptr<T>();
     const T* d = sin.const_data_ptr<T>();
     T* ok = own_k.mutable_data_ptr<T>();
     T* ov = own_v.mutable_data_ptr<T>();
     T* y = out.mutable_data_ptr<T>();
     at::parallel_for(0, n * groups, 1, [&](int64_t begin, int64_t end) {
-        std::vector<T> scratch(longest + dim);
+        std::vector<T> scratch(longest);
         for (int64_t i = begin; i < end; ++i) {
             const int64_t r = i / groups, g = i % groups;
             const DecodeRow& row = rows[r];
-            const T* in = x + r * width;
+            T* in = x + r * width;
             const int64_t own = (row.slot * groups + g) * capacity * dim;
             Head<T> h;
             h.q = in + g * repeat * dim;
@@ -101,10 +164,11 @@ void run(const at::Tensor& qkv, const at::Tensor& cos, const at::Tensor& sin, at
             h.v = in + (s.heads + groups + g) * dim;
             h.cos = c + r * (dim / 2);
             h.sin = d + r * (dim / 2);
-            h.prefix_k = reinterpret_cast<const T*>(prefix_k[row.prefix]) + g * row.prefix_len * dim;
+            h.prefix_k = reinterpret_cast<const T*>(prefix_k[row.prefix]) + g * padded(row.prefix_len) * dim;
             h.prefix_v = reinterpret_cast<const T*>(prefix_v[row.prefix]) + g * row.prefix_len * dim;
             h.own_k = ok + own;
             h.own_v = ov + own;
+            h.capacity = capacity;
             h.out = y + (r * s.heads + g * repeat) * dim;
             h.scratch = scratch.data();
             h.prefix = row.prefix_len;
@@ -133,10 +197,11 @@ void decode_attention(size_t qkv, size_t cos, size_t sin, size_t own_k, size_t o
     for (const at::Tensor& t : {c, s, k, v, y}) want(t.scalar_type() == x.scalar_type(), "tensors must be of one kind");
     want(x.dim() == 2 && x.size(0) >= n && x.size(1) == (shape.heads + 2 * shape.kv_heads) * shape.head_dim, "qkv has a wrong shape");
     want(c.size(0) >= n && c.size(1) * 2 == shape.head_dim && s.sizes() == c.sizes(), "cos and sin have a wrong shape");
-    want(k.dim() == 4 && k.size(1) == shape.kv_heads && k.size(3) == shape.head_dim && v.sizes() == k.sizes(), "the cache has a wrong shape");
+    want(v.dim() == 4 && v.size(1) == shape.kv_heads && v.size(3) == shape.head_dim && k.numel() == v.numel(), "the cache has a wrong shape");
+    want(k.dim() == 4 && k.size(2) == shape.head_dim && k.size(3) % LANES == 0, "the cache of keys has a wrong shape");
     want(y.numel() >= n * shape.heads * shape.head_dim, "out has a wrong shape");
     for (const auto& row : rows) {
-        want(row.slot >= 0 && row.slot < k.size(0) && row.own_len >= 0 && row.own_len < k.size(2), "a row lies outside the cache");
+        want(row.slot >= 0 && row.slot < k.size(0) && row.own_len >= 0 && row.own_len < k.size(3), "a row lies outside the cache");
         want(row.prefix < prefix_k.size() && row.prefix < prefix_v.size() && row.prefix_len >= 0, "a row names an unknown prefix");
     }
     if (x.scalar_type() == at::kFloat)

@@ -18,23 +18,26 @@ pub struct DecodeShape {
     pub scale: f64,
 }
 
-/// The keys and values of one prompt in one layer, both `[kv_heads, P, head_dim]`, contiguous; keys are rotated already.
+/// Rows of cached keys are padded to a multiple of so many positions: so many scores are made at once.
+pub const KEY_LANES: i64 = 16;
+
+/// The keys and values of one prompt in one layer, contiguous; keys are rotated already and lie with the position innermost.
 #[derive(Debug, Clone, Copy)]
 pub struct PrefixCache<'a> {
-    /// Keys.
+    /// Keys, `[kv_heads, head_dim, P padded to KEY_LANES]`.
     pub k: &'a Tensor,
-    /// Values.
+    /// Values, `[kv_heads, P, head_dim]`.
     pub v: &'a Tensor,
 }
 
 /// One decoding step of attention for `n` rows.
 ///
-/// Rotates the new queries and keys (halves rotated, as in transformers' Llama), appends the new key and value at `own_len` of each row's
+/// Rotates the new queries and keys in place (halves rotated, as in transformers' Llama), appends the new key and value at `own_len` of each row's
 /// slot, attends to the row's prefix and own tokens, and writes the result to `out`.
 ///
 /// # Shapes
-/// `qkv [n, (heads + 2·kv_heads)·head_dim]`, `cos`, `sin [n, head_dim/2]`, `own_k`, `own_v [slots, kv_heads, capacity, head_dim]`,
-/// `out [n, heads·head_dim]`; float32 or float64.
+/// `qkv [n, (heads + 2·kv_heads)·head_dim]`, `cos`, `sin [n, head_dim/2]`, `own_k [slots, kv_heads, head_dim, capacity]`,
+/// `own_v [slots, kv_heads, capacity, head_dim]` with a capacity that is a multiple of [`KEY_LANES`], `out [n, heads·head_dim]`; float32 or float64.
 ///
 /// # Errors
 /// When a shape, a kind or a row does not fit.
@@ -61,9 +64,10 @@ pub fn decode_attention(
         values.push(raw::data_address(address(p.v))?);
     }
     for row in rows {
-        let length = prefixes.get(row.prefix).map(|p| p.k.numel().min(p.v.numel()) as i64 / (shape.kv_heads * shape.head_dim));
-        if length != Some(row.prefix_len) {
-            let got = format!("prefix {} of length {length:?}", row.prefix);
+        let width = shape.kv_heads * shape.head_dim;
+        let lengths = prefixes.get(row.prefix).map(|p| (p.k.numel() as i64 / width, p.v.numel() as i64 / width));
+        if lengths != Some(((row.prefix_len + KEY_LANES - 1) / KEY_LANES * KEY_LANES, row.prefix_len)) {
+            let got = format!("prefix {} with room for {lengths:?} keys and values", row.prefix);
             return Err(BridgeError::Form { what: "decode_attention", got, wanted: "a prefix of the row's prefix_len" });
         }
     }

@@ -32,6 +32,23 @@ pub(crate) mod raw {
         prefix_len: i64,
     }
 
+    /// What must be known to draw for one row; the suppressed tokens stand in a list of their own.
+    struct DrawRow {
+        uniform: f64,
+        inverse_temperature: f64,
+        greedy: bool,
+        suppressed_start: usize,
+        suppressed_end: usize,
+    }
+
+    /// A drawn token.
+    struct DrawnRow {
+        token: i64,
+        total: f64,
+        allowed: f64,
+        weight: f64,
+    }
+
     unsafe extern "C++" {
         include!("bridge.h");
 
@@ -58,6 +75,8 @@ pub(crate) mod raw {
         fn silu_mul(gate_up: usize, out: usize) -> Result<()>;
         fn silu_mul_backward(gate_up: usize, dy: usize, out: usize, dgate_up: usize) -> Result<()>;
         fn rotate_heads(x: usize, heads: i64, cos: usize, sin: usize, back: bool) -> Result<()>;
+        fn few_rows_linear(x: usize, weight: usize, bias: usize, out: usize) -> Result<()>;
+        fn draw_rows(logits: usize, rows: &[DrawRow], suppressed: &[u32], out: &mut [DrawnRow]) -> Result<()>;
         #[allow(clippy::too_many_arguments)]
         fn decode_attention(
             qkv: usize,

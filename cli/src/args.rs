@@ -188,6 +188,12 @@ pub struct BenchGrpoArgs {
     /// Tokens of a forward and backward pass at most.
     #[arg(long, default_value_t = 4096)]
     pub micro_tokens: usize,
+    /// Megabytes for kept activations; 0 = as many as are needed.
+    #[arg(long, default_value_t = 0)]
+    pub tape_mb: usize,
+    /// Compute the training forward anew instead of taking the sampler's activations.
+    #[arg(long)]
+    pub no_reuse: bool,
     /// Threads.
     #[arg(long, default_value_t = 0)]
     pub threads: usize,

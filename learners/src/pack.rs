@@ -7,6 +7,8 @@ use tch::{Device, Kind, Tensor};
 /// Blocks of one forward and backward pass, with the rows' numbers as `[B, T]` tensors.
 #[derive(Debug)]
 pub struct MicroBatch {
+    /// What it was made of: groups, or the part of one that fits.
+    pub groups: Vec<CreditedGroup>,
     /// The layout.
     pub packed: Packed,
     /// B of this micro-batch.
@@ -36,7 +38,8 @@ pub fn micro_batches(groups: &[CreditedGroup], budget: usize, kind: Kind) -> Res
         let prompt = group.prompt.tokens.len();
         let mut fresh = true; // whether this group's prompt must still be paid for in the open micro-batch
         for row in &group.rows {
-            let cost = row.tokens.len() + if fresh { prompt } else { 0 };
+            let own = row.tokens.len().saturating_sub(1); // the last token has no row
+            let cost = own + if fresh { prompt } else { 0 };
             if used > 0 && used + cost > budget {
                 batches.push(close(&open, kind)?);
                 open.clear();
@@ -50,7 +53,7 @@ pub fn micro_batches(groups: &[CreditedGroup], budget: usize, kind: Kind) -> Res
             if let Some((_, rows)) = open.last_mut() {
                 rows.push(row);
             }
-            used += row.tokens.len();
+            used += own;
         }
     }
     if !open.is_empty() {
@@ -77,7 +80,12 @@ fn close(open: &[(&CreditedGroup, Vec<&CreditedRow>)], kind: Kind) -> Result<Mic
         Tensor::from_slice(&numbers).to_kind(kind).to_device(Device::Cpu).view([rows.len() as i64, columns as i64])
     };
     let reference = rows.iter().all(|r| r.logp_ref.is_some());
+    let part = |(group, rows): &(&CreditedGroup, Vec<&CreditedRow>)| CreditedGroup {
+        prompt: group.prompt.clone(),
+        rows: rows.iter().map(|r| (*r).clone()).collect(),
+    };
     Ok(MicroBatch {
+        groups: open.iter().map(part).collect(),
         packed: Packed::new(&blocks)?,
         rows: rows.len(),
         columns,
@@ -122,6 +130,6 @@ mod tests {
         }
         assert_eq!(micro_batches(&groups, 1000, Kind::Double).unwrap().len(), 1);
         // A group that is cut computes its prompt again.
-        assert_eq!(micro_batches(&groups[..1], 10, Kind::Double).unwrap().iter().map(|b| b.packed.rows()).collect::<Vec<_>>(), [10, 7]);
+        assert_eq!(micro_batches(&groups[..1], 8, Kind::Double).unwrap().iter().map(|b| b.packed.rows()).collect::<Vec<_>>(), [8, 6]);
     }
 }

@@ -1,7 +1,7 @@
 //! The policy's learner: from a credited batch to updated weights.
 
 use collimate_algorithms::{Algorithm, Denominators, Leaves, LossOutput, Stats};
-use collimate_models::{HeadLeaves, HeadPass, LeafGrads, Model, Tape, TensorFile};
+use collimate_models::{Found, HeadLeaves, HeadPass, LeafGrads, Model, Recording, TensorFile};
 use collimate_types::{CreditedBatch, CreditedGroup, Metrics, StepReport, WeightsVersion};
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
@@ -45,7 +45,6 @@ pub struct PolicyLearner {
     optimizer: Optimizer,
     attempts: u64,
     skipped_in_a_row: u64,
-    tape: Tape,
 }
 
 /// Sums over the updates of one flow step.
@@ -56,6 +55,7 @@ struct Totals {
     grad_norm: f64,
     lr: f64,
     tokens: u64,
+    reused: u64,
     updates: u64,
     skipped: u64,
     optimizer_s: f64,
@@ -65,7 +65,7 @@ impl PolicyLearner {
     /// A learner before its first update.
     #[must_use]
     pub fn new(model: &Model, config: LearnerConfig) -> Self {
-        Self { config, optimizer: Optimizer::new(model, config.optimizer), attempts: 0, skipped_in_a_row: 0, tape: Tape::new() }
+        Self { config, optimizer: Optimizer::new(model, config.optimizer), attempts: 0, skipped_in_a_row: 0 }
     }
 
     /// The optimizer, to be saved.
@@ -93,6 +93,9 @@ impl PolicyLearner {
 
     /// Makes all updates of a flow step.
     ///
+    /// Groups that `recording` holds, sampled by these very weights, start at their backward pass in the first update; all others are run
+    /// forward first, on the recording's tape. Both give the same gradient.
+    ///
     /// # Errors
     /// When there is nothing to learn from, the batch does not fit the model, or too many updates in a row were not finite.
     pub fn step(
@@ -101,6 +104,7 @@ impl PolicyLearner {
         algorithm: &dyn Algorithm,
         batch: &CreditedBatch,
         (step, version): (u64, WeightsVersion),
+        recording: &mut Recording,
     ) -> Result<StepReport, LearnerError> {
         let _guard = tch::no_grad_guard();
         if batch.trained_tokens() == 0 {
@@ -110,7 +114,9 @@ impl PolicyLearner {
         let part = batch.groups.len().div_ceil(self.config.minibatches.max(1)).max(1);
         for _ in 0..self.config.epochs.max(1) {
             for groups in batch.groups.chunks(part) {
-                self.update(model, algorithm, (groups, batch.temperature), &mut totals)?;
+                // After an update the weights are no longer those that sampled.
+                let at = (totals.updates == 0).then_some(version);
+                self.update(model, algorithm, (groups, batch.temperature, at), recording, &mut totals)?;
             }
         }
         let tried = (totals.updates + totals.skipped).max(1) as f64;
@@ -122,6 +128,7 @@ impl PolicyLearner {
         metrics.set("grad_norm", totals.grad_norm / tried);
         metrics.set("learning_rate", totals.lr / tried);
         metrics.set("learner/rows", totals.tokens as f64);
+        metrics.set("learner/rows_reused", totals.reused as f64);
         metrics.set("time/optimizer", totals.optimizer_s);
         metrics.set("learner/skipped", totals.skipped as f64);
         Ok(StepReport { step, version: version + totals.updates, skipped: totals.skipped, updates: totals.updates, metrics })
@@ -132,7 +139,8 @@ impl PolicyLearner {
         &mut self,
         model: &Model,
         algorithm: &dyn Algorithm,
-        (groups, temperature): (&[CreditedGroup], f64),
+        (groups, temperature, sampled_by): (&[CreditedGroup], f64, Option<WeightsVersion>),
+        recording: &mut Recording,
         totals: &mut Totals,
     ) -> Result<(), LearnerError> {
         let denominators = denominators(groups, self.config.max_new_tokens);
@@ -141,8 +149,8 @@ impl PolicyLearner {
         }
         // Exact: the denominators are the whole batch's, and groups without credit add nothing but zeros.
         let live: Vec<CreditedGroup> = groups.iter().filter(|g| !algorithm.needs().credit_only || has_credit(g)).cloned().collect();
-        let micro = micro_batches(&live, self.config.micro_tokens, model.kind())?;
-        let mut pass = Pass { model, algorithm, denominators: &denominators, temperature, tape: &mut self.tape };
+        let micro = cut(model, &live, self.config.micro_tokens, (sampled_by, temperature), recording)?;
+        let mut pass = Pass { model, algorithm, denominators: &denominators, temperature, recording };
         let (loss, stats) = if algorithm.needs().whole_batch { pass.whole(&micro)? } else { pass.one_by_one(&micro)? };
         let grad_norm = self.optimizer.grad_norm(model)?;
         let lr = self.config.schedule.at(self.attempts);
@@ -165,7 +173,8 @@ impl PolicyLearner {
         totals.loss += loss;
         totals.grad_norm += grad_norm;
         totals.lr += lr;
-        totals.tokens += micro.iter().map(|m| m.packed.rows() as u64).sum::<u64>();
+        totals.tokens += micro.iter().map(|(m, _)| m.packed.rows() as u64).sum::<u64>();
+        totals.reused += micro.iter().filter(|(_, found)| found.is_some()).map(|(m, _)| m.packed.rows() as u64).sum::<u64>();
         totals.updates += 1;
         Ok(())
     }
@@ -187,62 +196,115 @@ fn denominators(groups: &[CreditedGroup], max_new_tokens: usize) -> Denominators
     }
 }
 
+/// A micro-batch, and where the sampler's activations of its rows are if they were kept.
+type Cut = (MicroBatch, Option<Found>);
+
+/// Cuts groups into micro-batches: those that are recorded first, so that the others may then use their buffers.
+fn cut(
+    model: &Model,
+    groups: &[CreditedGroup],
+    budget: usize,
+    (sampled_by, temperature): (Option<WeightsVersion>, f64),
+    recording: &Recording,
+) -> Result<Vec<Cut>, LearnerError> {
+    let find = |g: &CreditedGroup| {
+        let version = sampled_by.filter(|v| g.rows.iter().all(|r| r.version == *v))?;
+        let rows: Vec<&[u32]> = g.rows.iter().map(|r| r.tokens.as_slice()).collect();
+        recording.find(version, temperature, &g.prompt.tokens, &rows)
+    };
+    let (mut kept, mut others) = (Vec::new(), Vec::new());
+    for group in groups {
+        if find(group).is_some() { kept.push(group.clone()) } else { others.push(group.clone()) }
+    }
+    let mut all = Vec::new();
+    for batch in micro_batches(&kept, budget, model.kind())? {
+        let mut found = Found::default();
+        for group in &batch.groups {
+            if let Some(part) = find(group) {
+                found.rows.extend(part.rows);
+                found.heads.extend(part.heads);
+            }
+        }
+        all.push((batch, Some(found)));
+    }
+    // What is run forward must leave all it needs on the tape, if a single row does.
+    let budget = budget.min(recording.room(model)).max(1);
+    all.extend(micro_batches(&others, budget, model.kind())?.into_iter().map(|b| (b, None)));
+    Ok(all)
+}
+
 /// Forward and backward over the micro-batches of one update.
 struct Pass<'a> {
     model: &'a Model,
     algorithm: &'a dyn Algorithm,
     denominators: &'a Denominators,
     temperature: f64,
-    tape: &'a mut Tape,
+    recording: &'a mut Recording,
+}
+
+/// What the forward pass of a micro-batch gives: hidden states of the head's rows and the head's first pass.
+struct Forward {
+    hidden: Tensor,
+    leaves: HeadLeaves,
+    head: HeadPass,
 }
 
 impl Pass<'_> {
     /// The loss is a sum over micro-batches: each is run forward once and backward at once.
-    fn one_by_one(&mut self, micro: &[MicroBatch]) -> Result<(f64, Stats), LearnerError> {
+    fn one_by_one(&mut self, micro: &[Cut]) -> Result<(f64, Stats), LearnerError> {
         let (mut loss, mut stats) = (0.0, Stats::default());
-        for batch in micro {
-            let (hidden, leaves, head) = self.forward(batch, true)?;
-            let (logp, entropy) = grids(batch, &head);
-            let out = self.loss(batch, &logp, entropy.as_ref())?;
+        for cut in micro {
+            let forward = self.forward(cut, true)?;
+            let (logp, entropy) = grids(&cut.0, &forward.head);
+            let out = self.loss(&cut.0, &logp, entropy.as_ref())?;
             let grads = gradients(&out, &logp, entropy.as_ref());
             loss += f64::try_from(out.policy.detach().to_kind(Kind::Double))?;
             stats.add(&out.stats);
-            self.backward(batch, (&hidden, &leaves, &head), &grads)?;
+            self.backward(cut, &forward, &grads)?;
         }
         Ok((loss, stats))
     }
 
     /// The loss couples micro-batches: leaves of all come first, then each trunk is run again for its gradient.
-    fn whole(&mut self, micro: &[MicroBatch]) -> Result<(f64, Stats), LearnerError> {
+    fn whole(&mut self, micro: &[Cut]) -> Result<(f64, Stats), LearnerError> {
         if micro.is_empty() {
             return Ok((0.0, Stats::default()));
         }
         let mut grids_of = Vec::with_capacity(micro.len());
-        for batch in micro {
-            let (_, _, head) = self.forward(batch, false)?;
-            grids_of.push(grids(batch, &head));
+        for cut in micro {
+            grids_of.push(grids(&cut.0, &self.forward(cut, false)?.head));
         }
         let joined = Joined::new(micro, &grids_of);
         let out = tch::with_grad(|| self.algorithm.loss(&joined.leaves(), self.denominators))?;
         let grads = gradients(&out, &joined.logp, joined.entropy.as_ref());
         let mut row = 0;
-        for batch in micro {
-            let (hidden, leaves, head) = self.forward(batch, true)?;
-            let cut = |t: &Tensor| t.narrow(0, row, batch.rows as i64).narrow(1, 0, batch.columns as i64);
-            let part: Vec<Tensor> = grads.iter().map(cut).collect();
-            self.backward(batch, (&hidden, &leaves, &head), &part)?;
-            row += batch.rows as i64;
+        for cut in micro {
+            let forward = self.forward(cut, true)?;
+            let of = |t: &Tensor| t.narrow(0, row, cut.0.rows as i64).narrow(1, 0, cut.0.columns as i64);
+            let part: Vec<Tensor> = grads.iter().map(of).collect();
+            self.backward(cut, &forward, &part)?;
+            row += cut.0.rows as i64;
         }
         Ok((f64::try_from(out.policy.detach().to_kind(Kind::Double))?, out.stats))
     }
 
-    fn forward(&mut self, batch: &MicroBatch, keep: bool) -> Result<(Tensor, HeadLeaves, HeadPass), LearnerError> {
-        self.tape.clear();
-        let hidden = self.model.forward(&batch.packed, keep.then_some(&mut *self.tape))?;
-        let rows = hidden.index_select(0, &batch.packed.head_row_tensor());
+    fn forward(&mut self, (batch, found): &Cut, keep: bool) -> Result<Forward, LearnerError> {
         let leaves = HeadLeaves::new(&batch.packed, self.temperature);
-        let pass = self.model.head().forward(self.model.embedding(), &rows, &leaves, self.algorithm.needs().entropy);
-        Ok((rows, leaves, pass))
+        let entropy = self.algorithm.needs().entropy;
+        if let Some(found) = found {
+            let hidden = self.recording.hidden(&Tensor::from_slice(&heads(batch, found)));
+            // The sampler's log-probabilities are the first pass, on the same weights.
+            let head = if entropy { self.head(&hidden, &leaves) } else { HeadPass::known(batch.packed.gather(&batch.logp_old)) };
+            return Ok(Forward { hidden, leaves, head });
+        }
+        let trunk = if keep { self.model.forward(&batch.packed, Some(self.recording.tape()))? } else { self.model.forward(&batch.packed, None)? };
+        let hidden = trunk.index_select(0, &batch.packed.head_row_tensor());
+        let head = self.head(&hidden, &leaves);
+        Ok(Forward { hidden, leaves, head })
+    }
+
+    fn head(&self, hidden: &Tensor, leaves: &HeadLeaves) -> HeadPass {
+        self.model.head().forward(self.model.embedding(), hidden, leaves, self.algorithm.needs().entropy)
     }
 
     fn loss(&self, batch: &MicroBatch, logp: &Tensor, entropy: Option<&Tensor>) -> Result<LossOutput, LearnerError> {
@@ -257,14 +319,33 @@ impl Pass<'_> {
         Ok(tch::with_grad(|| self.algorithm.loss(&leaves, self.denominators))?)
     }
 
-    fn backward(&mut self, batch: &MicroBatch, kept: (&Tensor, &HeadLeaves, &HeadPass), grads: &[Tensor]) -> Result<(), LearnerError> {
-        let (hidden, leaves, head) = kept;
-        let logp = batch.packed.gather(&grads[0]);
-        let entropy = grads.get(1).map(|g| batch.packed.gather(g));
-        let dhead =
-            self.model.head().backward(self.model.embedding(), hidden, leaves, head, LeafGrads { logp: &logp, entropy: entropy.as_ref() });
-        Ok(self.model.backward(&batch.packed, self.tape, &dhead)?)
+    fn backward(&mut self, (batch, found): &Cut, forward: &Forward, grads: &[Tensor]) -> Result<(), LearnerError> {
+        let Forward { hidden, leaves, head } = forward;
+        let (model, packed) = (self.model, &batch.packed);
+        let logp = packed.gather(&grads[0]);
+        let entropy = grads.get(1).map(|g| packed.gather(g));
+        let grads = LeafGrads { logp: &logp, entropy: entropy.as_ref() };
+        Ok(match found {
+            Some(found) if entropy.is_none() => {
+                let kept = (&*self.recording, heads(batch, found));
+                let dhead = model.head().backward_recorded(model.embedding(), hidden, leaves, (kept.0, &kept.1), &logp);
+                model.backward_recorded(packed, self.recording, &found.rows, &dhead)?;
+            }
+            Some(found) => {
+                let dhead = model.head().backward(model.embedding(), hidden, leaves, head, grads);
+                model.backward_recorded(packed, self.recording, &found.rows, &dhead)?;
+            }
+            None => {
+                let dhead = model.head().backward(model.embedding(), hidden, leaves, head, grads);
+                model.backward(packed, self.recording.tape(), &dhead)?;
+            }
+        })
     }
+}
+
+/// The recording's head rows of a micro-batch's head rows.
+fn heads(batch: &MicroBatch, found: &Found) -> Vec<i64> {
+    batch.packed.head_rows.iter().map(|row| found.heads[*row as usize]).collect()
 }
 
 /// The leaves as `[B, T]`, ready for a gradient.
@@ -292,8 +373,9 @@ struct Joined {
 }
 
 impl Joined {
-    fn new(micro: &[MicroBatch], grids: &[(Tensor, Option<Tensor>)]) -> Self {
-        let columns = micro.iter().map(|m| m.columns).max().unwrap_or(0) as i64;
+    fn new(micro: &[Cut], grids: &[(Tensor, Option<Tensor>)]) -> Self {
+        let micro = || micro.iter().map(|(m, _)| m);
+        let columns = micro().map(|m| m.columns).max().unwrap_or(0) as i64;
         let join = |parts: Vec<&Tensor>| {
             let pad = |t: &&Tensor| t.detach().constant_pad_nd([0, columns - t.size()[1]]);
             Tensor::cat(&parts.iter().map(pad).collect::<Vec<_>>(), 0)
@@ -302,10 +384,10 @@ impl Joined {
         Self {
             logp: join(grids.iter().map(|g| &g.0).collect()).set_requires_grad(true),
             entropy: optional(grids.iter().map(|g| g.1.as_ref()).collect()).map(|e| e.set_requires_grad(true)),
-            logp_old: join(micro.iter().map(|m| &m.logp_old).collect()),
-            logp_ref: optional(micro.iter().map(|m| m.logp_ref.as_ref()).collect()),
-            advantage: join(micro.iter().map(|m| &m.advantage).collect()),
-            trained: join(micro.iter().map(|m| &m.trained).collect()),
+            logp_old: join(micro().map(|m| &m.logp_old).collect()),
+            logp_ref: optional(micro().map(|m| m.logp_ref.as_ref()).collect()),
+            advantage: join(micro().map(|m| &m.advantage).collect()),
+            trained: join(micro().map(|m| &m.trained).collect()),
         }
     }
 

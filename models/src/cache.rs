@@ -1,11 +1,11 @@
 //! Keys and values of a decoding batch: each prompt's once, each row's own.
 
-use collimate_bridge::{DecodeRow, PrefixCache};
+use collimate_bridge::{DecodeRow, KEY_LANES, PrefixCache};
 use tch::{Device, Kind, Tensor};
 
 use crate::{ModelConfig, Rope};
 
-/// Keys and values of one prompt: per layer `[kv_heads, P, head_dim]`, keys rotated.
+/// Keys and values of one prompt: per layer keys `[kv_heads, head_dim, P padded]`, rotated, and values `[kv_heads, P, head_dim]`.
 #[derive(Debug)]
 pub struct PrefixKv {
     /// Keys and values of each layer.
@@ -46,13 +46,25 @@ impl DecodeRows {
     }
 }
 
+impl PrefixKv {
+    /// From each layer's rotated keys and values of the prompt's rows, `[P, kv_heads, head_dim]`, which are copied.
+    #[must_use]
+    pub fn new(layers: impl Iterator<Item = (Tensor, Tensor)>, length: usize) -> Self {
+        let missing = length.next_multiple_of(KEY_LANES as usize) - length;
+        let keys = |k: &Tensor| k.permute([1, 2, 0]).constant_pad_nd([0, missing as i64]).contiguous();
+        let layers = layers.map(|(k, v)| (keys(&k), v.transpose(0, 1).contiguous())).collect();
+        Self { layers, length }
+    }
+}
+
 impl KvCache {
     /// Room for `slots` rows of `capacity` own tokens.
     #[must_use]
     pub fn new(config: &ModelConfig, kind: Kind, slots: usize, capacity: usize) -> Self {
-        let shape = [slots as i64, config.kv_heads, capacity as i64, config.head_dim];
-        let one = || Tensor::zeros(shape, (kind, Device::Cpu));
-        let own = (0..config.layers).map(|_| (one(), one())).collect();
+        let capacity = capacity.next_multiple_of(KEY_LANES as usize);
+        let (s, h, c, d) = (slots as i64, config.kv_heads, capacity as i64, config.head_dim);
+        let zeros = |shape: [i64; 4]| Tensor::zeros(shape, (kind, Device::Cpu));
+        let own = (0..config.layers).map(|_| (zeros([s, h, d, c]), zeros([s, h, c, d]))).collect();
         Self { own, prefixes: Vec::new(), empty: Tensor::zeros([0], (kind, Device::Cpu)), slots, capacity }
     }
 
@@ -60,7 +72,7 @@ impl KvCache {
     #[must_use]
     pub fn bytes(config: &ModelConfig, kind: Kind, slots: usize, capacity: usize) -> usize {
         let per_token = 2 * config.layers * (config.kv_heads * config.head_dim) as usize * kind.elt_size_in_bytes();
-        slots * capacity * per_token
+        slots * capacity.next_multiple_of(KEY_LANES as usize) * per_token
     }
 
     /// How many rows fit.
@@ -103,7 +115,7 @@ impl KvCache {
         self.empty.kind()
     }
 
-    /// Own keys and values of a layer, `[slots, kv_heads, capacity, head_dim]`.
+    /// Own keys `[slots, kv_heads, head_dim, capacity]` and values `[slots, kv_heads, capacity, head_dim]` of a layer.
     pub fn own(&self, layer: usize) -> (&Tensor, &Tensor) {
         let (k, v) = &self.own[layer];
         (k, v)

@@ -2,9 +2,10 @@
 
 use std::cell::RefCell;
 
+use collimate_bridge::{BridgeError, rms_norm};
 use tch::{Device, Tensor};
 
-use crate::{Packed, Param};
+use crate::{Packed, Param, Recording, linear::few};
 
 /// Logits of a chunk hold about so many numbers: large enough for a full-speed product, small enough to stay beside the weights.
 const CHUNK_NUMBERS: i64 = 12_582_912;
@@ -76,6 +77,15 @@ pub struct HeadPass {
     row_entropy: Option<Tensor>,
 }
 
+impl HeadPass {
+    /// Log-probabilities that are known already, `[L]`: the first pass is spared. Only [`VocabHead::backward_recorded`] goes with it.
+    #[must_use]
+    pub fn known(logp: Tensor) -> Self {
+        let lse = logp.zeros_like();
+        Self { logp, entropy: None, lse, row_entropy: None }
+    }
+}
+
 impl VocabHead {
     /// `norm [hidden]`, `weight [V, hidden]` or none if tied to the embedding.
     #[must_use]
@@ -93,10 +103,17 @@ impl VocabHead {
         std::iter::once(&mut self.norm).chain(&mut self.weight)
     }
 
-    /// Logits of rows: `[n, hidden]` → `[n, V]`.
+    /// Logits of rows, made of differentiable operations: `[n, hidden]` → `[n, V]`.
     pub fn logits(&self, embedding: &Param, hidden: &Tensor) -> Tensor {
-        let weight = self.projection(embedding);
-        self.normalise(hidden).linear::<&Tensor>(weight, None)
+        self.normalise(hidden).linear::<&Tensor>(self.projection(embedding), None)
+    }
+
+    /// Logits of decoding rows: `[n, hidden]` → `[n, V]`.
+    ///
+    /// # Errors
+    /// When shapes do not fit.
+    pub fn decode(&self, embedding: &Param, hidden: &Tensor) -> Result<Tensor, BridgeError> {
+        few(&rms_norm(&hidden.contiguous(), self.norm.value(), self.eps)?, self.projection(embedding), None)
     }
 
     /// Final normalisation: `[n, hidden]` → `[n, hidden]`.
@@ -154,6 +171,36 @@ impl VocabHead {
             dnormed.narrow(0, start, count).copy_(&dz.mm(weight));
             if owner.trainable() {
                 let _ = owner.grad().addmm_(&dz.tr(), &rows);
+            }
+        }
+        self.norm_backward(hidden, &dnormed)
+    }
+
+    /// Pass 2 from probabilities that are known already: the sampler's, `p = w/Σw` of head rows `heads` in its recording. No product with
+    /// the vocabulary is repeated; chunks of the weights become dL/dz where they lie in the copy.
+    pub fn backward_recorded(
+        &self,
+        embedding: &Param,
+        hidden: &Tensor,
+        leaves: &HeadLeaves,
+        (recording, heads): (&Recording, &[i64]),
+        dlogp: &Tensor,
+    ) -> Tensor {
+        let owner = self.weight.as_ref().unwrap_or(embedding);
+        let weight = owner.value();
+        let normed = self.normalise(hidden);
+        let dnormed = hidden.zeros_like();
+        for (start, count) in self.chunks(weight, hidden.size()[0]) {
+            let (dz, totals) = recording.weights(&heads[start as usize..(start + count) as usize]);
+            let (first, at, labels) = leaves.of(start, count);
+            let g = dlogp.narrow(0, first, at.size()[0]) / leaves.temperature;
+            let sum = Tensor::zeros([count], (g.kind(), Device::Cpu)).index_add(0, &at, &g);
+            // dL/dz_j = ([j = y]·g − p_j·Σg)/τ
+            let _ = dz.shallow_clone().g_mul_(&(-sum / totals.to_kind(g.kind())).unsqueeze(-1));
+            let _ = dz.view([-1]).index_add_(0, &(at * weight.size()[0] + labels), &g);
+            dnormed.narrow(0, start, count).copy_(&dz.mm(weight));
+            if owner.trainable() {
+                let _ = owner.grad().addmm_(&dz.tr(), &normed.narrow(0, start, count));
             }
         }
         self.norm_backward(hidden, &dnormed)

@@ -1,8 +1,20 @@
 //! Every projection of every architecture.
 
-use tch::Tensor;
+use collimate_bridge::{BridgeError, few_rows_linear};
+use tch::{Kind, Tensor};
 
 use crate::Param;
+
+/// Up to so many rows the kernel for few rows is faster than LibTorch's product (docs/performance.md).
+const FEW_ROWS: i64 = 256;
+
+/// `x Wᵀ + b`, fast for few rows of float32.
+///
+/// # Errors
+/// When shapes do not fit.
+pub(crate) fn few(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor, BridgeError> {
+    if x.kind() == Kind::Float && x.size()[0] <= FEW_ROWS { few_rows_linear(x, weight, bias) } else { Ok(x.linear(weight, bias)) }
+}
 
 /// A projection `y = x Wᵀ + b` whose weight may fuse several projections of the same input (q, k, v; gate, up).
 ///
@@ -26,6 +38,14 @@ impl Linear {
     /// `x [N, in]` → `[N, out]`
     pub fn forward(&self, x: &Tensor) -> Tensor {
         x.linear(self.weight.value(), self.bias.as_ref().map(Param::value))
+    }
+
+    /// The same for decoding, where rows are few and the product must be made for few rows to be fast.
+    ///
+    /// # Errors
+    /// When shapes do not fit.
+    pub fn decode(&self, x: &Tensor) -> Result<Tensor, BridgeError> {
+        few(x, self.weight.value(), self.bias.as_ref().map(Param::value))
     }
 
     /// Accumulates the gradients of weight and bias and returns the gradient of the input: `dW += dyᵀ x`, `db += Σ dy`, `dx = dy W`.

@@ -5,8 +5,8 @@ use collimate_types::TokenId;
 use tch::{Device, Kind, Tensor};
 
 use crate::{
-    Ctx, DecodeRows, KvCache, ModelConfig, ModelError, Packed, Param, PrefixKv, Rope, Saved, Segment, Tape, VocabHead, packed::Span,
-    segment::rerun_backward,
+    Ctx, DecodeRows, KvCache, ModelConfig, ModelError, Packed, Param, PrefixKv, Recording, Rope, Saved, Segment, Tape, VocabHead,
+    packed::Span, segment::rerun_backward,
 };
 
 /// A language model: embedding, segments, head. Call everything under a no-grad guard; [`crate::segment`] opens autograd where it needs it.
@@ -60,6 +60,12 @@ impl Model {
         &self.rope
     }
 
+    /// The layers.
+    #[must_use]
+    pub fn segments(&self) -> &[Box<dyn Segment>] {
+        &self.segments
+    }
+
     /// The vocabulary head.
     #[must_use]
     pub fn head(&self) -> &VocabHead {
@@ -96,7 +102,11 @@ impl Model {
     pub fn forward(&self, packed: &Packed, tape: Option<&mut Tape>) -> Result<Tensor, ModelError> {
         self.check(&packed.tokens, &packed.positions)?;
         let ctx = Ctx::new(&self.rope, &packed.positions, &packed.spans, self.kind);
-        Ok(self.trunk(&packed.token_tensor(), &ctx, tape))
+        let Some(tape) = tape else { return Ok(self.trunk(&packed.token_tensor(), &ctx, |_, _| {})) };
+        tape.restart(self, packed.rows());
+        let hidden = self.trunk(&packed.token_tensor(), &ctx, |segment, saved| tape.push(segment, saved, packed.rows()));
+        tape.advance(packed.rows());
+        Ok(hidden)
     }
 
     /// The trunk made of differentiable operations alone: what [`Model::forward`] is tested against.
@@ -113,7 +123,7 @@ impl Model {
     /// Back through the trunk: accumulates every parameter's gradient. `dhead [R, hidden]` is the gradient of the head's rows.
     ///
     /// # Errors
-    /// When the tape does not hold one entry per segment.
+    /// When the tape does not hold the batch's forward pass.
     pub fn backward(&self, packed: &Packed, tape: &mut Tape, dhead: &Tensor) -> Result<(), ModelError> {
         self.backward_with(packed, tape, dhead, |segment, saved, dy, ctx| segment.backward(saved, dy, ctx))
     }
@@ -127,27 +137,52 @@ impl Model {
         self.backward_with(packed, tape, dhead, rerun_backward::<dyn Segment>)
     }
 
-    fn backward_with(&self, packed: &Packed, tape: &mut Tape, dhead: &Tensor, back: Back) -> Result<(), ModelError> {
-        if tape.len() != self.segments.len() {
-            return Err(ModelError::Batch(format!("the tape holds {} of {} segments", tape.len(), self.segments.len())));
+    /// The same from what the sampler recorded: `rows` are the batch's rows in the recording (see [`Recording::find`]).
+    ///
+    /// # Errors
+    /// When `rows` are not as many as the batch's.
+    pub fn backward_recorded(&self, packed: &Packed, recording: &Recording, rows: &[i64], dhead: &Tensor) -> Result<(), ModelError> {
+        if rows.len() != packed.rows() {
+            return Err(ModelError::Batch(format!("{} rows were found in the recording for {} of the batch", rows.len(), packed.rows())));
         }
-        let ctx = Ctx::new(&self.rope, &packed.positions, &packed.spans, self.kind);
-        let mut dx = Tensor::zeros([packed.rows() as i64, self.config.hidden], (self.kind, Device::Cpu));
-        let _ = dx.index_copy_(0, &packed.head_row_tensor(), dhead);
-        for segment in self.segments.iter().rev() {
-            if let Some(saved) = tape.pop() {
-                dx = back(segment.as_ref(), &saved, &dx, &ctx);
-            }
-        }
-        self.embedding_backward(packed, &dx);
+        let rows = Tensor::from_slice(rows);
+        let back = |segment: usize, dx: &Tensor, ctx: &Ctx<'_>| {
+            let saved = recording.saved(segment, &rows);
+            self.segments[segment].backward(&saved, dx, ctx)
+        };
+        self.backward_through(packed, dhead, back);
         Ok(())
+    }
+
+    fn backward_with(&self, packed: &Packed, tape: &mut Tape, dhead: &Tensor, back: Back) -> Result<(), ModelError> {
+        if !tape.holds(self.segments.len(), packed.rows()) {
+            return Err(ModelError::Batch(format!("the tape does not hold {} rows of {} segments", packed.rows(), self.segments.len())));
+        }
+        let back = |segment: usize, dx: &Tensor, ctx: &Ctx<'_>| {
+            let saved = tape.saved(segment, None);
+            let dx = back(self.segments[segment].as_ref(), &saved, dx, ctx);
+            tape.drop_last_input();
+            dx
+        };
+        self.backward_through(packed, dhead, back);
+        Ok(())
+    }
+
+    fn backward_through(&self, packed: &Packed, dhead: &Tensor, mut back: impl FnMut(usize, &Tensor, &Ctx<'_>) -> Tensor) {
+        let ctx = Ctx::new(&self.rope, &packed.positions, &packed.spans, self.kind);
+        let dx = Tensor::zeros([packed.rows() as i64, self.config.hidden], (self.kind, Device::Cpu));
+        let _ = dx.shallow_clone().index_copy_(0, &packed.head_row_tensor(), dhead);
+        let dx = (0..self.segments.len()).rev().fold(dx, |dx, segment| back(segment, &dx, &ctx));
+        self.embedding_backward(packed, &dx);
     }
 
     /// Keys and values of prompts, and the hidden state of each prompt's last token `[prompts, hidden]`. A prompt is computed once.
     ///
+    /// `keep` records the rows of the first prompts, as many as it says.
+    ///
     /// # Errors
     /// When a prompt is empty, or a token or a position lies outside the model.
-    pub fn prefill(&self, prompts: &[&[TokenId]]) -> Result<(Vec<PrefixKv>, Tensor), ModelError> {
+    pub fn prefill(&self, prompts: &[&[TokenId]], keep: Option<(&mut Recording, usize)>) -> Result<(Vec<PrefixKv>, Tensor), ModelError> {
         let tokens: Vec<TokenId> = prompts.iter().flat_map(|p| p.iter().copied()).collect();
         let positions: Vec<i64> = prompts.iter().flat_map(|p| 0..p.len() as i64).collect();
         self.check(&tokens, &positions)?;
@@ -164,27 +199,49 @@ impl Model {
         }
         let ids: Vec<i64> = tokens.iter().map(|t| i64::from(*t)).collect();
         let ctx = Ctx::new(&self.rope, &positions, &spans, self.kind).keeping_kv();
-        let hidden = self.trunk(&Tensor::from_slice(&ids), &ctx, None);
+        let tokens = Tensor::from_slice(&ids);
+        let hidden = match keep {
+            Some((recording, prompts)) if prompts > 0 => {
+                let rows = spans[..prompts.min(spans.len())].iter().map(|s| s.prefix).sum::<i64>() as usize;
+                let hidden = self.trunk(&tokens, &ctx, |segment, saved| recording.push(segment, saved, rows));
+                recording.advance(rows);
+                hidden
+            }
+            _ => self.trunk(&tokens, &ctx, |_, _| {}),
+        };
         let layers = ctx.kv.map(std::cell::RefCell::into_inner).unwrap_or_default();
-        // Contiguous and of its own, so that the batch's rows can be freed.
-        let cut = |t: &Tensor, s: &Span| t.narrow(0, s.start, s.prefix).transpose(0, 1).contiguous();
-        let prefix =
-            |s: &Span| PrefixKv { layers: layers.iter().map(|(k, v)| (cut(k, s), cut(v, s))).collect(), length: s.prefix as usize };
+        let cut = |t: &Tensor, s: &Span| t.narrow(0, s.start, s.prefix);
+        let prefix = |s: &Span| PrefixKv::new(layers.iter().map(|(k, v)| (cut(k, s), cut(v, s))), s.prefix as usize);
         Ok((spans.iter().map(prefix).collect(), hidden.index_select(0, &Tensor::from_slice(&last))))
     }
 
     /// One new token per row: appends to the cache and returns the hidden states `[n, hidden]`.
     ///
+    /// `keep` records the first rows, as many as it says.
+    ///
     /// # Errors
     /// When a token lies outside the vocabulary, or rows and cache do not fit.
-    pub fn decode(&self, tokens: &[TokenId], rows: Vec<DecodeRow>, cache: &KvCache) -> Result<Tensor, ModelError> {
+    pub fn decode(
+        &self,
+        tokens: &[TokenId],
+        rows: Vec<DecodeRow>,
+        cache: &KvCache,
+        mut keep: Option<(&mut Recording, usize)>,
+    ) -> Result<Tensor, ModelError> {
         let positions: Vec<i64> = rows.iter().map(|r| r.prefix_len + r.own_len).collect();
         self.check(tokens, &positions)?;
         let rows = DecodeRows::new(rows, &self.rope, self.kind);
         let ids: Vec<i64> = tokens.iter().map(|t| i64::from(*t)).collect();
         let mut x = self.embedding.value().index_select(0, &Tensor::from_slice(&ids));
         for (layer, segment) in self.segments.iter().enumerate() {
-            x = segment.decode(&x, &rows, cache, layer)?;
+            let (y, saved) = segment.decode(&x, &rows, cache, layer)?;
+            if let Some((recording, count)) = keep.as_mut().filter(|(_, count)| *count > 0) {
+                recording.push(layer, &saved, *count);
+            }
+            x = y;
+        }
+        if let Some((recording, count)) = keep {
+            recording.advance(count);
         }
         Ok(x)
     }
@@ -194,16 +251,21 @@ impl Model {
         self.head.logits(&self.embedding, hidden)
     }
 
-    fn trunk(&self, tokens: &Tensor, ctx: &Ctx<'_>, mut tape: Option<&mut Tape>) -> Tensor {
-        let mut x = self.embedding.value().index_select(0, tokens);
-        for segment in &self.segments {
+    /// Logits of decoding rows: `[n, hidden]` → `[n, V]`, fast for few rows.
+    ///
+    /// # Errors
+    /// When shapes do not fit.
+    pub fn decode_logits(&self, hidden: &Tensor) -> Result<Tensor, ModelError> {
+        Ok(self.head.decode(&self.embedding, hidden)?)
+    }
+
+    fn trunk(&self, tokens: &Tensor, ctx: &Ctx<'_>, mut keep: impl FnMut(usize, &Saved)) -> Tensor {
+        let embedded = self.embedding.value().index_select(0, tokens);
+        self.segments.iter().enumerate().fold(embedded, |x, (i, segment)| {
             let (y, saved) = segment.forward(&x, ctx);
-            if let Some(tape) = tape.as_deref_mut() {
-                tape.push(&x, saved);
-            }
-            x = y;
-        }
-        x
+            keep(i, &saved);
+            y
+        })
     }
 
     fn embedding_backward(&self, packed: &Packed, dx: &Tensor) {

@@ -2,7 +2,8 @@
 //!
 //! A batch is a list of blocks; a block is a prefix and the suffixes that continue it: a prompt and its G completions (online RL), the
 //! common part of a pair and its two answers (preferences), or rows without prefix (supervised tuning). The linear layers see one matrix
-//! of all tokens. Rows lie in this order: for each block its prefix, then its suffixes one after another.
+//! of all tokens. Rows lie in this order: for each block its prefix, then its suffixes one after another. The last token of a suffix has
+//! no row: nothing is predicted from it.
 
 use collimate_types::TokenId;
 use tch::{Device, Kind, Tensor};
@@ -32,8 +33,8 @@ pub struct Block {
 impl Block {
     /// How many rows the block fills.
     #[must_use]
-    pub fn tokens(&self) -> usize {
-        self.prefix.len() + self.suffixes.iter().map(|s| s.tokens.len()).sum::<usize>()
+    pub fn rows(&self) -> usize {
+        self.prefix.len() + self.suffixes.iter().map(|s| s.tokens.len().saturating_sub(1)).sum::<usize>()
     }
 }
 
@@ -57,7 +58,7 @@ pub struct Span {
     pub start: i64,
     /// Length of the prefix.
     pub prefix: i64,
-    /// Length of each suffix, in order.
+    /// Rows of each suffix that has any, in order.
     pub suffixes: Vec<i64>,
 }
 
@@ -165,9 +166,10 @@ impl Packed {
                     self.leaves.push(Leaf { head_row, label, row: suffix.row, column });
                 }
             }
-            self.tokens.extend(&suffix.tokens);
-            self.positions.extend((prefix..prefix + suffix.tokens.len()).map(|p| p as i64));
-            lengths.push(suffix.tokens.len() as i64);
+            let rows = suffix.tokens.len() - 1;
+            self.tokens.extend(&suffix.tokens[..rows]);
+            self.positions.extend((prefix..prefix + rows).map(|p| p as i64));
+            lengths.extend((rows > 0).then_some(rows as i64));
         }
         self.spans.push(Span { start: start as i64, prefix: prefix as i64, suffixes: lengths });
         Ok(())
@@ -186,8 +188,9 @@ mod tests {
     fn the_last_prefix_row_predicts_every_first_token_and_stands_once() {
         let block = Block { prefix: vec![10, 11, 12], suffixes: vec![suffix(&[20, 21], 0), suffix(&[30], 1)] };
         let packed = Packed::new(&[block]).unwrap();
-        assert_eq!(packed.tokens, [10, 11, 12, 20, 21, 30]);
-        assert_eq!(packed.positions, [0, 1, 2, 3, 4, 3]);
+        assert_eq!(packed.tokens, [10, 11, 12, 20]);
+        assert_eq!(packed.positions, [0, 1, 2, 3]);
+        assert_eq!(packed.spans, [Span { start: 0, prefix: 3, suffixes: vec![1] }]);
         assert_eq!(packed.head_rows, [2, 3]);
         let leaves: Vec<_> = packed.leaves.iter().map(|l| (l.head_row, l.label, l.row, l.column)).collect();
         assert_eq!(leaves, [(0, 20, 0, 0), (0, 30, 1, 0), (1, 21, 0, 1)]);

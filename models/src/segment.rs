@@ -11,7 +11,8 @@ use crate::{Ctx, DecodeRows, KvCache, ModelError, Param};
 pub enum Saved {
     /// The input alone: the segment is run again.
     Input(Tensor),
-    /// Whatever a hand-written backward needs, in an order only its segment knows.
+    /// Whatever a hand-written backward needs, a row for each row of the input, in an order only its segment knows but for the first: the
+    /// input.
     Tensors(Vec<Tensor>),
 }
 
@@ -27,20 +28,25 @@ pub trait Segment: Debug {
     /// `x [N, hidden]` → `[N, hidden]`
     fn run(&self, x: &Tensor, ctx: &Ctx<'_>) -> Tensor;
 
-    /// One new token per row over the cache of layer `layer`.
+    /// One new token per row over the cache of layer `layer`, with what backward needs of these rows.
     ///
     /// # Shapes
     /// `x [n, hidden]` → `[n, hidden]`
     ///
     /// # Errors
     /// When rows and cache do not fit.
-    fn decode(&self, x: &Tensor, rows: &DecodeRows, cache: &KvCache, layer: usize) -> Result<Tensor, ModelError>;
+    fn decode(&self, x: &Tensor, rows: &DecodeRows, cache: &KvCache, layer: usize) -> Result<(Tensor, Saved), ModelError>;
 
     /// The parameters, always in the same order.
     fn params(&self) -> Vec<&Param>;
 
     /// The parameters, to be frozen.
     fn params_mut(&mut self) -> Vec<&mut Param>;
+
+    /// Widths of the tensors that `forward` and `decode` save: the input's alone by default.
+    fn saved_widths(&self, hidden: i64) -> Vec<i64> {
+        vec![hidden]
+    }
 
     /// Forward, with what backward needs. Called under a no-grad guard.
     fn forward(&self, x: &Tensor, ctx: &Ctx<'_>) -> (Tensor, Saved) {

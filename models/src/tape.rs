@@ -1,53 +1,147 @@
-//! What the forward pass leaves for the backward pass.
+//! What forward passes leave for the backward pass: buffers that are kept from step to step under a limit of bytes.
 
-use tch::Tensor;
+use tch::{Device, Tensor};
 
-use crate::Saved;
+use crate::{Model, Saved};
 
-/// The kept state of one packed forward: what each segment saved, in order. It is lent from step to step.
+/// Rows of buffers are made in multiples of this, so that lengths that change a little from step to step find the same buffers.
+const ROWS: usize = 256;
+
+/// The kept activations of trunk rows, segment by segment. Rows are appended; the order is the caller's.
+///
+/// Where a batch's rows fit the limit, everything a hand-written backward needs is kept; where they do not, only each segment's input,
+/// and the segment is run again. Both give the same gradient.
 #[derive(Debug, Default)]
 pub struct Tape {
-    segments: Vec<Saved>,
-    inputs_only: bool,
+    /// Bytes that buffers may take; none = as many as are needed.
+    limit: Option<usize>,
+    /// For each segment its saved tensors, `[capacity, width]`.
+    buffers: Vec<Vec<Tensor>>,
+    capacity: usize,
+    /// Rows that are filled.
+    rows: usize,
+    /// Each segment's input, where the batch did not fit.
+    inputs: Option<Vec<Tensor>>,
 }
 
 impl Tape {
-    /// An empty tape.
+    /// An empty tape without a limit.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A tape that keeps each segment's input alone; backward computes the rest again. Less memory for a second forward pass.
+    /// An empty tape whose buffers take at most so many bytes.
+    #[must_use]
+    pub fn with_limit(bytes: usize) -> Self {
+        Self { limit: Some(bytes), ..Self::default() }
+    }
+
+    /// A tape that keeps each segment's input alone: the least memory, for a second forward pass.
     #[must_use]
     pub fn inputs_only() -> Self {
-        Self { segments: Vec::new(), inputs_only: true }
+        Self::with_limit(0)
     }
 
-    /// Forgets everything.
-    pub fn clear(&mut self) {
-        self.segments.clear();
-    }
-
-    /// Records the next segment.
-    pub(crate) fn push(&mut self, input: &Tensor, saved: Saved) {
-        self.segments.push(if self.inputs_only { Saved::Input(input.shallow_clone()) } else { saved });
-    }
-
-    /// Takes the last segment that was recorded: backward runs from the end, and what it has used is freed at once.
-    pub(crate) fn pop(&mut self) -> Option<Saved> {
-        self.segments.pop()
-    }
-
-    /// How many segments are recorded.
+    /// Bytes a row takes where everything is kept.
     #[must_use]
-    pub fn len(&self) -> usize {
-        self.segments.len()
+    pub fn row_bytes(model: &Model) -> usize {
+        let numbers: i64 = model.segments().iter().flat_map(|s| s.saved_widths(model.config.hidden)).sum();
+        numbers as usize * model.kind().elt_size_in_bytes()
     }
 
-    /// Whether nothing is recorded.
+    /// How many rows can be kept whole.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.segments.is_empty()
+    pub fn room(&self, model: &Model) -> usize {
+        self.limit.map_or(usize::MAX, |limit| limit / Self::row_bytes(model).max(1))
+    }
+
+    /// Bytes the buffers may take, if there is a limit.
+    #[must_use]
+    pub fn limit(&self) -> Option<usize> {
+        self.limit
+    }
+
+    /// Bytes the buffers take.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.buffers.iter().flatten().map(|t| t.numel() * t.kind().elt_size_in_bytes()).sum()
+    }
+
+    /// Rows that are filled.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Rows the buffers hold.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// Forgets everything and makes ready for `rows` rows. Buffers that are large enough stay.
+    pub fn restart(&mut self, model: &Model, rows: usize) {
+        self.rows = 0;
+        let room = self.room(model);
+        self.inputs = (rows > room).then(Vec::new);
+        if rows <= room && (rows > self.capacity || self.buffers.len() != model.segments().len()) {
+            self.buffers.clear(); // the old ones go before the new ones come
+            self.capacity = rows.next_multiple_of(ROWS).min(room);
+            let make = |width: i64| Tensor::empty([self.capacity as i64, width], (model.kind(), Device::Cpu));
+            let of = |s: &Box<dyn crate::Segment>| s.saved_widths(model.config.hidden).into_iter().map(make).collect();
+            self.buffers = model.segments().iter().map(of).collect();
+        }
+    }
+
+    /// Records the first `count` rows of what a segment saved, behind the rows that are filled.
+    ///
+    /// # Panics
+    /// When there is no room, or the segment saved tensors of other widths than it said.
+    pub(crate) fn push(&mut self, segment: usize, saved: &Saved, count: usize) {
+        let parts = match saved {
+            Saved::Input(x) => std::slice::from_ref(x),
+            Saved::Tensors(parts) => parts.as_slice(),
+        };
+        if let Some(inputs) = &mut self.inputs {
+            // By every segment's contract the first tensor is its input.
+            inputs.push(parts[0].narrow(0, 0, count as i64));
+            return;
+        }
+        assert!(self.rows + count <= self.capacity, "{count} rows behind {} of {}", self.rows, self.capacity);
+        for (buffer, part) in self.buffers[segment].iter().zip(parts) {
+            buffer.narrow(0, self.rows as i64, count as i64).copy_(&part.narrow(0, 0, count as i64));
+        }
+    }
+
+    /// All segments have recorded `count` rows.
+    pub(crate) fn advance(&mut self, count: usize) {
+        self.rows += count;
+    }
+
+    /// What a segment saved, for rows in a given order, or for all in the order they came.
+    pub(crate) fn saved(&self, segment: usize, rows: Option<&Tensor>) -> Saved {
+        let pick = |t: &Tensor| match rows {
+            Some(rows) => t.index_select(0, rows),
+            None => t.narrow(0, 0, self.rows as i64),
+        };
+        match &self.inputs {
+            Some(inputs) => Saved::Input(pick(&inputs[segment])),
+            None if self.buffers[segment].len() == 1 => Saved::Input(pick(&self.buffers[segment][0])),
+            None => Saved::Tensors(self.buffers[segment].iter().map(pick).collect()),
+        }
+    }
+
+    /// Whether a segment's entry is there.
+    pub(crate) fn holds(&self, segments: usize, rows: usize) -> bool {
+        let held = self.inputs.as_ref().map_or(self.buffers.len(), Vec::len);
+        held == segments && self.rows >= rows
+    }
+
+    /// A segment's entry is used up: an input's memory is freed at once.
+    pub(crate) fn drop_last_input(&mut self) {
+        if let Some(inputs) = &mut self.inputs {
+            inputs.pop();
+        }
     }
 }

@@ -64,6 +64,12 @@ impl Sampling {
         self.temperature == 0.0
     }
 
+    /// The temperature log-probabilities of the policy are taken at: greedy drawing has none, so 1.
+    #[must_use]
+    pub fn policy_temperature(&self) -> f64 {
+        if self.greedy() { 1.0 } else { self.temperature }
+    }
+
     /// Every setting that means nothing, in the order of the fields.
     ///
     /// # Errors

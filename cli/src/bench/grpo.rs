@@ -10,7 +10,7 @@ use std::time::Instant;
 use collimate_actors::{Engine, mismatch};
 use collimate_algorithms::{AlgoState, Algorithm, build};
 use collimate_learners::{LearnerConfig, OptimizerConfig, PolicyLearner, Schedule, Shape, credit};
-use collimate_models::Model;
+use collimate_models::{Model, Recording, Tape};
 use collimate_rewards::RewardSet;
 use collimate_text::Tokenizer;
 use collimate_types::{Answer, Prompt, RolloutGroup, RolloutRequest, Sampling, ScoredGroup, Seed};
@@ -43,6 +43,7 @@ struct Bench<'a> {
     learner: PolicyLearner,
     rewards: RewardSet,
     engine: Engine,
+    recording: Recording,
     sampling: Arc<Sampling>,
 }
 
@@ -100,6 +101,12 @@ impl<'a> Bench<'a> {
             learner: PolicyLearner::new(model, config),
             rewards: RewardSet::of("distinct", distinct),
             engine: Engine::new(),
+            recording: match (args.no_reuse, args.tape_mb) {
+                (true, 0) => Recording::off(Tape::new()),
+                (true, mb) => Recording::off(Tape::with_limit(mb << 20)),
+                (false, 0) => Recording::new(),
+                (false, mb) => Recording::with_limit(mb << 20),
+            },
             sampling: Arc::new(sampling),
         })
     }
@@ -113,7 +120,8 @@ impl<'a> Bench<'a> {
         };
         let requests: Vec<RolloutRequest> = prompts.iter().enumerate().map(request).collect();
         let slots = self.args.group * prompts.len();
-        self.engine.generate(self.model, self.tokenizer, &requests, slots, step as u64, &mut |_| true).or_failed()
+        let recording = Some(&mut self.recording);
+        self.engine.generate(self.model, self.tokenizer, &requests, slots, step as u64, recording, &mut |_| true).or_failed()
     }
 
     fn step(&mut self, step: usize, prompts: &[Arc<Prompt>]) -> Result<(Phases, Vec<RolloutGroup>), Exit> {
@@ -123,7 +131,7 @@ impl<'a> Bench<'a> {
         let scored: Vec<ScoredGroup> = groups.iter().map(|g| self.rewards.score(g.clone())).collect();
         let batch = credit(self.algorithm.as_ref(), &mut AlgoState::default(), &scored, None, 1.0).or_failed()?;
         let score = start.elapsed().as_secs_f64() - generate;
-        let report = self.learner.step(self.model, self.algorithm.as_ref(), &batch, (step as u64, step as u64)).or_failed()?;
+        let report = self.learner.step(self.model, self.algorithm.as_ref(), &batch, (step as u64, step as u64), &mut self.recording).or_failed()?;
         let whole = start.elapsed().as_secs_f64();
         let optimizer = report.metrics.get("time/optimizer").unwrap_or(0.0);
         Ok((Phases { generate, score, forward_backward: whole - generate - score - optimizer, optimizer, whole }, groups))
@@ -150,7 +158,7 @@ fn report(
     let step_s = spread(&whole);
     let tokens = (args.prompts * args.group * args.new_tokens) as f64;
     let median = of(|p| p.whole);
-    let mut floors: Vec<f64> = batches.iter().map(|g| Floor::of(&model.config, g, ceilings, false).seconds).collect();
+    let mut floors: Vec<f64> = batches.iter().map(|g| Floor::of(&model.config, g, ceilings, !args.no_reuse).seconds).collect();
     let floor_s = ceilings::median(&mut floors);
     let other = of(|p| p.whole - p.generate - p.score - p.forward_backward - p.optimizer);
     json!({

@@ -64,7 +64,7 @@ fn one(model: &Model, tokenizer: &Tokenizer, prompts: &[Arc<Prompt>], args: &Ben
             first.get_or_insert_with(|| start.elapsed().as_secs_f64());
             true
         };
-        engine.generate(model, tokenizer, &requests, prompts.len(), 0, &mut observe).or_failed()?;
+        engine.generate(model, tokenizer, &requests, prompts.len(), 0, None, &mut observe).or_failed()?;
         let (total, first) = (start.elapsed().as_secs_f64(), first.unwrap_or_default());
         if repeat > 0 {
             prefill.push((prompts.len() * args.prompt) as f64 / first);

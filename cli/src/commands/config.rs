@@ -11,7 +11,7 @@ pub(crate) fn config(args: &Config) -> Result<Code, Exit> {
     match args {
         Config::Show { recipe, origin } => {
             let loaded = load(&Layer::from_arguments(&recipe.parts), Purpose::Show).map_err(|d| refuse(&d, recipe.json))?;
-            let resolved = loaded.recipe.clone().resolve(machine::cores());
+            let resolved = loaded.recipe.clone().resolve(machine::cores(), machine::free_memory());
             if recipe.json {
                 session::print(&serde_json::to_string_pretty(&resolved).or_failed()?)?;
             } else if *origin {

@@ -27,7 +27,7 @@ fn task(args: &EvalTaskArgs) -> Result<Code, Exit> {
         parts.push(format!("model.path={}", model.display()));
     }
     let loaded = load(&Layer::from_arguments(&parts), Purpose::Evaluate).map_err(|d| refuse(&d, json_out))?;
-    let recipe = loaded.recipe.clone().resolve(machine::cores());
+    let recipe = loaded.recipe.clone().resolve(machine::cores(), machine::free_memory());
     let rewards = RewardSet::build(&recipe.reward);
     let split = load_data(&recipe.data, Seed(recipe.run.seed).fork("data", 0));
     let (rewards, split) = match (rewards, split) {

@@ -76,11 +76,13 @@ impl From<AlgorithmSection> for Map<String, Value> {
 const MOST_SLOTS: usize = 256;
 /// Tokens of a forward and backward pass, where the recipe leaves it open.
 const MICRO_TOKENS: usize = 4096;
+/// What `learner.tape_mb` is where the machine does not tell how much memory is free.
+const TAPE_MB: usize = 2048;
 
 impl Recipe {
     /// Every value that is a question to the machine gets its answer, so that a resumed run does not ask again.
     #[must_use]
-    pub fn resolve(mut self, cores: usize) -> Self {
+    pub fn resolve(mut self, cores: usize, free_memory: Option<u64>) -> Self {
         let open = |value: &mut usize, answer: usize| {
             if *value == 0 {
                 *value = answer;
@@ -89,6 +91,7 @@ impl Recipe {
         open(&mut self.run.threads, cores);
         open(&mut self.rollout.slots, (self.rollout.prompts * self.rollout.group).min(MOST_SLOTS));
         open(&mut self.learner.micro_tokens, MICRO_TOKENS);
+        open(&mut self.learner.tape_mb, free_memory.map_or(TAPE_MB, |free| (free >> 20) as usize * 2 / 5).max(1));
         open(&mut self.eval.max_new_tokens, self.sampling.max_new_tokens);
         self
     }

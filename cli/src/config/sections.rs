@@ -86,6 +86,11 @@ section! {
         minibatches: usize = 1, Mark::OPTIONAL.limit(AtLeast(1.0));
         /// Tokens of one forward and backward pass; gradients add up exactly over them. Less needs less memory.
         micro_tokens: usize = 0, Mark::OPTIONAL.auto("4096").inexact();
+        /// Whether the sampler's activations serve as the training forward of the first update after sampling: `auto` keeps as many as
+        /// `tape_mb` holds, `off` computes all of them again. The gradient is the same.
+        reuse_rollout: String = "auto".into(), Mark::OPTIONAL.inexact();
+        /// Megabytes for activations that are kept for the backward pass; what does not fit is computed again. Less memory, more time.
+        tape_mb: usize = 0, Mark::OPTIONAL.auto("two fifths of the memory that is free at the start").inexact();
         /// Largest norm of the whole gradient; 0 = no clipping.
         clip_grad: f64 = 1.0, Mark::OPTIONAL.limit(AtLeast(0.0));
         /// AdamW's decays of the two moments.
@@ -222,6 +227,10 @@ pub(super) fn field(path: &str) -> Option<(Section, Field)> {
     let (section, name) = path.rsplit_once('.')?;
     let found = all().into_iter().find(|s| s.path == section)?;
     let field = found.fields.iter().find(|f| f.name == name)?;
-    let choice = path == "learner.schedule";
-    Some((found, if choice { Field { kind: Kind::Choice(&SCHEDULES), ..*field } } else { *field }))
+    let kind = match path {
+        "learner.schedule" => Kind::Choice(&SCHEDULES),
+        "learner.reuse_rollout" => Kind::Choice(&["auto", "off"]),
+        _ => field.kind,
+    };
+    Some((found, Field { kind, ..*field }))
 }

@@ -23,7 +23,7 @@ fn says(message: &str, parts: &[&str]) {
 fn a_good_recipe_is_read_and_survives_the_way_to_toml_and_back() {
     let loaded =
         load(&[text(GOOD), Layer::Set("learner.lr=3e-5".into()), Layer::Set("sampling.stop=[\"\\n\"]".into())], Purpose::Train).unwrap();
-    let recipe = loaded.recipe.clone().resolve(4);
+    let recipe = loaded.recipe.clone().resolve(4, None);
     assert_eq!((recipe.run.threads, recipe.rollout.slots, recipe.learner.lr), (4, 256, 3e-5));
     let again = load(&[text(&recipe.to_toml())], Purpose::Train).unwrap().recipe;
     assert_eq!(again, recipe);

@@ -19,7 +19,7 @@ use crate::machine;
 /// # Errors
 /// Every fault of algorithm, rewards and data, in one pass, at its place in the recipe.
 pub fn build(loaded: &Loaded) -> Result<Job, Diagnostics> {
-    let recipe = loaded.recipe.clone().resolve(machine::cores());
+    let recipe = loaded.recipe.clone().resolve(machine::cores(), machine::free_memory());
     let seed = Seed(recipe.run.seed);
     let mut faults = Vec::new();
     let algorithm = algorithm(loaded, &recipe).map_err(|p| faults.push(*p)).ok();
@@ -51,6 +51,8 @@ pub fn build(loaded: &Loaded) -> Result<Job, Diagnostics> {
                 eval_rows: if recipe.eval.rows == 0 { split.heldout.len() } else { recipe.eval.rows },
                 algorithm,
                 learner: learner(&recipe),
+                reuse: recipe.learner.reuse_rollout != "off",
+                tape_bytes: recipe.learner.tape_mb << 20,
                 rewards,
                 split,
                 shuffle: recipe.data.shuffle,

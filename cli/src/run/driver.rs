@@ -8,7 +8,7 @@ use collimate_algorithms::AlgoState;
 use collimate_controller::{Command, Controller, Event, Outcome};
 use collimate_datasets::{Cursor, Order};
 use collimate_learners::PolicyLearner;
-use collimate_models::Model;
+use collimate_models::{Model, Recording, Tape};
 use collimate_rewards::FaultWindow;
 use collimate_store::RunDir;
 use collimate_text::Tokenizer;
@@ -47,6 +47,8 @@ pub struct Driver<'a> {
     pub(super) last_score: Option<(u64, f64)>,
     order: Order,
     engine: Engine,
+    /// The sampler's activations and the learner's tape: lent to one, then to the other.
+    recording: Recording,
     step: Step,
     timers: Timers,
     board: Board,
@@ -134,6 +136,7 @@ impl<'a> Driver<'a> {
             last_score: None,
             order: Order::new(&job.split.train, job.seed.fork("data", 0), job.shuffle),
             engine: Engine::new(),
+            recording: if job.reuse { Recording::with_limit(job.tape_bytes) } else { Recording::off(Tape::with_limit(job.tape_bytes)) },
             step: Step { closed: true, ..Step::default() },
             timers: Timers::new(),
             board,
@@ -224,9 +227,10 @@ impl<'a> Driver<'a> {
     fn generate(&mut self, batch: &RolloutBatch) -> Result<Event, Exit> {
         self.ui.phase("generate");
         let version = self.controller.view().version;
-        let Self { engine, model, tokenizer, timers, signals, .. } = self;
+        let Self { engine, model, tokenizer, timers, signals, recording, .. } = self;
         let mut going = |_: Progress<'_>| !signals.asked();
-        let result = timers.time("generate", || engine.generate(model, tokenizer, &batch.requests, batch.slots, version, &mut going));
+        let work = || engine.generate(model, tokenizer, &batch.requests, batch.slots, version, Some(recording), &mut going);
+        let result = timers.time("generate", work);
         match result {
             Ok(groups) => {
                 self.step.drawn += groups.iter().flat_map(|g| &g.rollouts).map(|r| r.tokens.len() as u64).sum::<u64>();
@@ -293,8 +297,9 @@ impl<'a> Driver<'a> {
         let batch = self.step.credited.take().unwrap_or_default();
         let version: WeightsVersion = self.controller.view().version;
         let faults = machine::minor_faults();
-        let Self { learner, timers, model, job, .. } = self;
-        let report = timers.time("update", || learner.step(model, job.algorithm.as_ref(), &batch, (step, version))).or_failed()?;
+        let Self { learner, timers, model, job, recording, .. } = self;
+        let work = || learner.step(model, job.algorithm.as_ref(), &batch, (step, version), recording);
+        let report = timers.time("update", work).or_failed()?;
         self.step.metrics.set("perf/page_faults", (machine::minor_faults() - faults) as f64);
         self.step.metrics.merge(report.metrics.clone());
         self.finish_step(step)?;

@@ -27,6 +27,10 @@ pub struct Job {
     pub algorithm: Box<dyn Algorithm>,
     /// How a batch is learnt from.
     pub learner: LearnerConfig,
+    /// Whether the sampler's activations serve as the training forward.
+    pub reuse: bool,
+    /// Bytes for activations that are kept for the backward pass.
+    pub tape_bytes: usize,
     /// The rewards.
     pub rewards: RewardSet,
     /// The data.

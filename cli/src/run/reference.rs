@@ -14,7 +14,7 @@ pub(crate) fn logp(model: &Model, groups: &[ScoredGroup], temperature: f64, budg
     let mut open: Vec<&RolloutGroup> = Vec::new();
     let mut used = 0;
     for scored in groups {
-        let cost = blocks_of(&scored.group, 0).tokens();
+        let cost = blocks_of(&scored.group, 0).rows();
         if used > 0 && used + cost > budget {
             out.extend(of(model, &open, temperature)?);
             open.clear();

@@ -117,14 +117,20 @@ impl Segment for Layer {
         self.mlp(&h)
     }
 
-    fn decode(&self, x: &Tensor, rows: &DecodeRows, cache: &KvCache, layer: usize) -> Result<Tensor, ModelError> {
-        let qkv = self.qkv.forward(&rms_norm(x, self.attention_norm.value(), self.eps)?);
-        let attended = Tensor::zeros([x.size()[0], self.shape.heads * self.shape.head_dim], (x.kind(), x.device()));
+    fn decode(&self, x: &Tensor, rows: &DecodeRows, cache: &KvCache, layer: usize) -> Result<(Tensor, Saved), ModelError> {
+        let qkv = self.qkv.decode(&rms_norm(x, self.attention_norm.value(), self.eps)?)?;
+        let attended = Tensor::empty([x.size()[0], self.shape.heads * self.shape.head_dim], (x.kind(), x.device()));
         let prefixes = cache.prefixes(layer);
         decode_attention(&qkv, (&rows.cos, &rows.sin), cache.own(layer), &attended, &rows.rows, &prefixes, self.shape)?;
-        let h = self.out.forward(&attended).g_add_(x);
-        let gate_up = self.gate_up.forward(&rms_norm(&h, self.mlp_norm.value(), self.eps)?);
-        Ok(self.down.forward(&silu_mul(&gate_up)?).g_add_(&h))
+        let h = self.out.decode(&attended)?.g_add_(x);
+        let gate_up = self.gate_up.decode(&rms_norm(&h, self.mlp_norm.value(), self.eps)?)?;
+        let y = self.down.decode(&silu_mul(&gate_up)?)?.g_add_(&h);
+        Ok((y, Saved::Tensors(vec![x.shallow_clone(), qkv, attended, h, gate_up])))
+    }
+
+    fn saved_widths(&self, hidden: i64) -> Vec<i64> {
+        let DecodeShape { heads, kv_heads, head_dim, .. } = self.shape;
+        vec![hidden, (heads + 2 * kv_heads) * head_dim, heads * head_dim, hidden, self.gate_up.out()]
     }
 
     fn forward(&self, x: &Tensor, ctx: &Ctx<'_>) -> (Tensor, Saved) {

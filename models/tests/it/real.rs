@@ -30,7 +30,7 @@ fn the_real_model_computes_what_transformers_computes() {
     assert!(far <= 1e-3, "entropies: {far:e}");
 
     // The same prompt through prefill, then 48 greedy tokens over the cache, end of sequence suppressed.
-    let (mut prefixes, mut hidden) = model.prefill(&[&ids]).unwrap();
+    let (mut prefixes, mut hidden) = model.prefill(&[&ids], None).unwrap();
     let far = farthest(&model.logits(&hidden).squeeze(), &golden.floats("logits_last"));
     assert!(far <= 2e-3, "last logits: {far:e}");
     let mut cache = KvCache::new(&model.config, Kind::Float, 1, 48);
@@ -42,7 +42,7 @@ fn the_real_model_computes_what_transformers_computes() {
         let token = i64::try_from(logits.argmax(-1, false).view([-1]).get(0)).unwrap();
         drawn.push(token);
         let row = DecodeRow { slot: 0, own_len: step, prefix: place, prefix_len: ids.len() as i64 };
-        hidden = model.decode(&[token as u32], vec![row], &cache).unwrap();
+        hidden = model.decode(&[token as u32], vec![row], &cache, None).unwrap();
     }
     assert_eq!(drawn, golden.ints("greedy_ids"));
     let _: Tensor = hidden;

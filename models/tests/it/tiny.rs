@@ -48,7 +48,7 @@ fn greedy_continuation_equals_transformers() {
     let rows = rows(&golden, "left");
     let wanted = golden.ints("greedy_left");
     let mut cache = KvCache::new(&model.config, Kind::Float, ROWS, 16);
-    let (prefixes, mut hidden) = model.prefill(&rows.iter().map(Vec::as_slice).collect::<Vec<_>>()).unwrap();
+    let (prefixes, mut hidden) = model.prefill(&rows.iter().map(Vec::as_slice).collect::<Vec<_>>(), None).unwrap();
     let places: Vec<usize> = prefixes.into_iter().map(|p| cache.insert(p)).collect();
     for step in 0..16_usize {
         let next = Vec::<i64>::try_from(model.logits(&hidden).argmax(-1, false)).unwrap();
@@ -59,7 +59,7 @@ fn greedy_continuation_equals_transformers() {
         }
         let at = |(r, slot): (usize, i64)| DecodeRow { slot, own_len: step as i64, prefix: places[r], prefix_len: rows[r].len() as i64 };
         let tokens: Vec<u32> = next.iter().map(|t| *t as u32).collect();
-        hidden = model.decode(&tokens, (0..ROWS).zip(0..).map(at).collect(), &cache).unwrap();
+        hidden = model.decode(&tokens, (0..ROWS).zip(0..).map(at).collect(), &cache, None).unwrap();
     }
 }
 
