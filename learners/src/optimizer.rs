@@ -47,6 +47,8 @@ impl Optimizer {
     /// An optimizer before its first update.
     #[must_use]
     pub fn new(model: &Model, config: OptimizerConfig) -> Self {
+        // Gradients are made now, not at the first backward pass: kept buffers among freed ones would break the heap into pieces.
+        trained(model).for_each(|p| drop(p.grad()));
         let zeros = || trained(model).map(|p| p.value().detach().zeros_like()).collect::<Vec<_>>();
         let steps = trained(model).map(|_| Tensor::from(0.0_f32)).collect();
         Self { config, state: OptimizerState::default(), first: zeros(), second: zeros(), steps }

@@ -4,7 +4,8 @@ use tch::{Device, Tensor};
 
 use crate::{Model, Saved};
 
-/// Rows of buffers are made in multiples of this, so that lengths that change a little from step to step find the same buffers.
+/// Rows of buffers are made in multiples of this, and a quarter more than are asked for, so that lengths that change from step to step find
+/// the same buffers. What is never written takes no memory.
 const ROWS: usize = 256;
 
 /// The kept activations of trunk rows, segment by segment. Rows are appended; the order is the caller's.
@@ -87,7 +88,7 @@ impl Tape {
         self.inputs = (rows > room).then(Vec::new);
         if rows <= room && (rows > self.capacity || self.buffers.len() != model.segments().len()) {
             self.buffers.clear(); // the old ones go before the new ones come
-            self.capacity = rows.next_multiple_of(ROWS).min(room);
+            self.capacity = (rows + rows / 4).next_multiple_of(ROWS).min(room);
             let make = |width: i64| Tensor::empty([self.capacity as i64, width], (model.kind(), Device::Cpu));
             let of = |s: &Box<dyn crate::Segment>| s.saved_widths(model.config.hidden).into_iter().map(make).collect();
             self.buffers = model.segments().iter().map(of).collect();

@@ -71,9 +71,10 @@ pub(super) fn bench(args: &BenchGrpoArgs) -> Result<Code, Exit> {
             faults.push((machine::minor_faults() - start) as f64);
         }
     }
+    let peak = machine::peak_rss_mb(); // before the ceilings' own buffers
     let ceilings = Ceilings::median(&[before, Ceilings::measure()]);
     let check = mismatch_of(&mut bench, &prompts[..1])?;
-    session::print(&report(args, threads, &model, (&phases, &batches, &faults), ceilings, &check).to_string())?;
+    session::print(&report(args, threads, &model, (&phases, &batches, &faults), ceilings, (peak, &check)).to_string())?;
     Ok(Code::Done)
 }
 
@@ -151,7 +152,7 @@ fn report(
     model: &Model,
     (phases, batches, faults): (&[Phases], &[Vec<RolloutGroup>], &[f64]),
     ceilings: Ceilings,
-    sampling: &Value,
+    (peak_rss_mb, sampling): (f64, &Value),
 ) -> Value {
     let of = |pick: fn(&Phases) -> f64| ceilings::median(&mut phases.iter().map(pick).collect::<Vec<_>>());
     let whole: Vec<f64> = phases.iter().map(|p| p.whole).collect();
@@ -168,7 +169,7 @@ fn report(
             "generate": of(|p| p.generate), "score": of(|p| p.score), "forward_backward": of(|p| p.forward_backward),
             "optimizer": of(|p| p.optimizer), "other": other,
         },
-        "tokens_per_s": tokens / median, "peak_rss_mb": machine::peak_rss_mb(), "page_faults_per_step": ceilings::median(&mut faults.to_vec()),
+        "tokens_per_s": tokens / median, "peak_rss_mb": peak_rss_mb, "page_faults_per_step": ceilings::median(&mut faults.to_vec()),
         "sgemm_gflops": ceilings.sgemm_gflops, "read_gbs": ceilings.read_gbs, "floor_s": floor_s, "fraction_of_floor": floor_s / median,
         "sampling": sampling,
     })
