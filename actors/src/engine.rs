@@ -110,6 +110,11 @@ impl Engine {
         Ok(requests.iter().zip(done).map(group).collect())
     }
 
+    /// Gives the cache's memory back to the process, for a training pass that follows; the next batch makes a new one.
+    pub fn release(&mut self) {
+        self.cache = None;
+    }
+
     /// The kept cache if it fits, else a new one.
     fn take_cache(&mut self, model: &Model, requests: &[RolloutRequest], slots: usize) -> KvCache {
         let rows: usize = requests.iter().map(|r| r.group).sum();

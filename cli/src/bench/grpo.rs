@@ -131,6 +131,7 @@ impl<'a> Bench<'a> {
         let generate = start.elapsed().as_secs_f64();
         let scored: Vec<ScoredGroup> = groups.iter().map(|g| self.rewards.score(g.clone())).collect();
         let batch = credit(self.algorithm.as_ref(), &mut AlgoState::default(), &scored, None, 1.0).or_failed()?;
+        self.engine.release();
         let score = start.elapsed().as_secs_f64() - generate;
         let report = self.learner.step(self.model, self.algorithm.as_ref(), &batch, (step as u64, step as u64), &mut self.recording).or_failed()?;
         let whole = start.elapsed().as_secs_f64();

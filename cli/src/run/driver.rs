@@ -297,7 +297,8 @@ impl<'a> Driver<'a> {
         let batch = self.step.credited.take().unwrap_or_default();
         let version: WeightsVersion = self.controller.view().version;
         let faults = machine::minor_faults();
-        let Self { learner, timers, model, job, recording, .. } = self;
+        let Self { learner, timers, model, job, recording, engine, .. } = self;
+        engine.release();
         let work = || learner.step(model, job.algorithm.as_ref(), &batch, (step, version), recording);
         let report = timers.time("update", work).or_failed()?;
         self.step.metrics.set("perf/page_faults", (machine::minor_faults() - faults) as f64);

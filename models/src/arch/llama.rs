@@ -42,8 +42,9 @@ impl Layer {
     }
 }
 
-/// The backward pass by hand. What is kept of a row: input, rotated q and k with v, attention's output, the MLP's input, gate and up; both
-/// normalisations and the gating are computed again, which costs less than reading them back would.
+/// The backward pass by hand. What is kept of a row: input, rotated q and k with v, gate and up. Attention runs again under autograd in
+/// any case, so its output is there for nothing, and the MLP's input is one small product behind it; both normalisations and the gating
+/// are computed again, which costs less than reading them back would.
 impl Layer {
     fn forward_by_hand(&self, x: &Tensor, ctx: &Ctx<'_>) -> Result<(Tensor, Saved), BridgeError> {
         let DecodeShape { heads, kv_heads, .. } = self.shape;
@@ -57,23 +58,26 @@ impl Layer {
         let h = self.out.forward(&attended).g_add_(x);
         let gate_up = self.gate_up.forward(&rms_norm(&h, self.mlp_norm.value(), self.eps)?);
         let y = self.down.forward(&silu_mul(&gate_up)?).g_add_(&h);
-        Ok((y, Saved::Tensors(vec![x.shallow_clone(), qkv, attended, h, gate_up])))
+        Ok((y, Saved::Tensors(vec![x.shallow_clone(), qkv, gate_up])))
     }
 
     fn backward_by_hand(&self, kept: &[Tensor], dy: &Tensor, ctx: &Ctx<'_>) -> Result<Tensor, BridgeError> {
-        let [x, qkv, attended, h, gate_up] = kept else { unreachable!("forward keeps five tensors") };
+        let [x, qkv, gate_up] = kept else { unreachable!("forward keeps three tensors") };
         let DecodeShape { heads, kv_heads, .. } = self.shape;
+        let (leaf, graph) = self.attention_graph(qkv, ctx);
+        let attended = graph.detach();
         let dh = dy.copy();
         {
+            let h = self.out.forward(&attended).g_add_(x);
             let dact = self.down.input_gradient(dy);
             let (act, dgate_up) = silu_mul_backward(gate_up, &dact)?;
             self.down.accumulate(&act, dy);
-            let normed = rms_norm(h, self.mlp_norm.value(), self.eps)?;
+            let normed = rms_norm(&h, self.mlp_norm.value(), self.eps)?;
             let dnormed = self.gate_up.backward(&normed, &dgate_up);
-            rms_norm_backward(h, self.mlp_norm.value(), self.eps, &dnormed, &dh, &self.mlp_norm.grad_or_scratch())?;
+            rms_norm_backward(&h, self.mlp_norm.value(), self.eps, &dnormed, &dh, &self.mlp_norm.grad_or_scratch())?;
         }
-        let dattended = self.out.backward(attended, &dh);
-        let dqkv = self.attention_backward(qkv, &dattended, ctx);
+        let dattended = self.out.backward(&attended, &dh);
+        let dqkv = attention_backward(&leaf, &graph, &dattended);
         rotate_heads(&dqkv, heads + kv_heads, (&ctx.cos, &ctx.sin), true)?;
         let normed = rms_norm(x, self.attention_norm.value(), self.eps)?;
         let dnormed = self.qkv.backward(&normed, &dqkv);
@@ -81,16 +85,15 @@ impl Layer {
         Ok(dh)
     }
 
-    /// Through attention, under autograd: the graph of one layer's attention is all that lives.
-    fn attention_backward(&self, qkv: &Tensor, dy: &Tensor, ctx: &Ctx<'_>) -> Tensor {
+    /// Attention under autograd: its leaf and its output. The graph of one layer's attention is all that lives.
+    fn attention_graph(&self, qkv: &Tensor, ctx: &Ctx<'_>) -> (Tensor, Tensor) {
         let leaf = qkv.detach().set_requires_grad(true);
         let _restore = tch::no_grad_guard();
-        let mut grads = tch::with_grad(|| {
+        let graph = tch::with_grad(|| {
             let [q, k, v] = self.heads_of(&leaf);
-            let scalar = (attention::packed(&q, &k, &v, ctx) * dy).sum(dy.kind());
-            Tensor::run_backward(&[scalar], &[&leaf], false, false)
+            attention::packed(&q, &k, &v, ctx)
         });
-        grads.swap_remove(0).contiguous()
+        (leaf, graph)
     }
 
     /// `[N, (heads + 2·kv_heads)·d]` as q, k, v of `[N, heads, d]` each.
@@ -100,6 +103,16 @@ impl Layer {
         let mut parts = qkv.split_with_sizes([heads, kv_heads, kv_heads], 1).into_iter();
         std::array::from_fn(|_| parts.next().unwrap_or_else(|| qkv.shallow_clone()))
     }
+}
+
+/// Back through what [`Layer::attention_graph`] made.
+fn attention_backward(leaf: &Tensor, graph: &Tensor, dy: &Tensor) -> Tensor {
+    let _restore = tch::no_grad_guard();
+    let mut grads = tch::with_grad(|| {
+        let scalar = (graph * dy).sum(dy.kind());
+        Tensor::run_backward(&[scalar], &[leaf], false, false)
+    });
+    grads.swap_remove(0).contiguous()
 }
 
 /// Past the model's checks a kernel can fail by our fault only.
@@ -125,12 +138,12 @@ impl Segment for Layer {
         let h = self.out.decode(&attended)?.g_add_(x);
         let gate_up = self.gate_up.decode(&rms_norm(&h, self.mlp_norm.value(), self.eps)?)?;
         let y = self.down.decode(&silu_mul(&gate_up)?)?.g_add_(&h);
-        Ok((y, Saved::Tensors(vec![x.shallow_clone(), qkv, attended, h, gate_up])))
+        Ok((y, Saved::Tensors(vec![x.shallow_clone(), qkv, gate_up])))
     }
 
     fn saved_widths(&self, hidden: i64) -> Vec<i64> {
         let DecodeShape { heads, kv_heads, head_dim, .. } = self.shape;
-        vec![hidden, (heads + 2 * kv_heads) * head_dim, heads * head_dim, hidden, self.gate_up.out()]
+        vec![hidden, (heads + 2 * kv_heads) * head_dim, self.gate_up.out()]
     }
 
     fn forward(&self, x: &Tensor, ctx: &Ctx<'_>) -> (Tensor, Saved) {
