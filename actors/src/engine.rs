@@ -236,9 +236,6 @@ impl<'a> Run<'a> {
         let prompts: Vec<&[TokenId]> = places.iter().map(|p| self.requests[self.waiting[*p].request].prompt.tokens.as_slice()).collect();
         let kept = places.iter().filter(|p| self.waiting[**p].request < self.recorded).count();
         let (prefixes, hidden) = self.model.prefill(&prompts, self.recording.as_deref_mut().map(|r| (r, kept)))?;
-        if let Some(recording) = &mut self.recording {
-            recording.add_prompts(&prompts[..kept]);
-        }
         self.prefilled += tokens as u64;
         for ((place, prefix), row) in places.into_iter().zip(prefixes).zip(0_i64..) {
             self.waiting[place].ready = Some((self.cache.insert(prefix), hidden.select(0, row)));

@@ -45,9 +45,16 @@ pub fn silu_mul(gate_up: &Tensor) -> Result<Tensor, BridgeError> {
 /// # Errors
 /// When shapes or kinds do not fit.
 pub fn silu_mul_backward(gate_up: &Tensor, dy: &Tensor) -> Result<(Tensor, Tensor), BridgeError> {
-    let (out, dgate_up) = (Tensor::empty_like(dy), Tensor::empty_like(gate_up));
+    let (out, dgate_up) = (room_like(dy), room_like(gate_up));
     raw::silu_mul_backward(address(gate_up), address(dy), address(&out), address(&dgate_up))?;
     Ok((out, dgate_up))
+}
+
+/// Room for a matrix like another one. The number of rows changes a little from step to step; rounded up, the freed memory of one step fits
+/// the next, and no page is faulted in anew.
+fn room_like(t: &Tensor) -> Tensor {
+    let (rows, width) = t.size2().unwrap_or((t.numel() as i64, 1));
+    Tensor::empty([(rows + 255) / 256 * 256, width], (t.kind(), Device::Cpu)).narrow(0, 0, rows)
 }
 
 /// Rotates the first `heads` heads of every row in place by the row's angles (halves rotated), or back.

@@ -218,13 +218,8 @@ fn cut(
     }
     let mut all = Vec::new();
     for batch in micro_batches(&kept, budget, model.kind())? {
-        let mut found = Found::default();
-        for group in &batch.groups {
-            if let Some(part) = find(group) {
-                found.rows.extend(part.rows);
-                found.heads.extend(part.heads);
-            }
-        }
+        let parts: Vec<Found> = batch.groups.iter().filter_map(find).collect();
+        let found = Found::join(&parts, batch.packed.root);
         all.push((batch, Some(found)));
     }
     // What is run forward must leave all it needs on the tape, if a single row does.

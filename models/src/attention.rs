@@ -4,8 +4,9 @@ use tch::Tensor;
 
 use crate::{Ctx, packed::Span};
 
-/// Attention of packed rows: a prefix attends causally to itself; a suffix attends to its prefix and causally to itself. Keys and values
-/// of a prefix are computed once and expanded over its suffixes, so its gradient is the sum over them.
+/// Attention of packed rows: the root attends causally to itself; the rest of a prefix attends to the root and causally to itself; a suffix
+/// attends to its whole prefix and causally to itself. Keys and values of a prefix are computed once and expanded over its suffixes, so its
+/// gradient is the sum over them, and so is the root's over the blocks.
 ///
 /// Padding happens here only, at the end of shorter suffixes, where a causal row cannot see it.
 ///
@@ -13,23 +14,31 @@ use crate::{Ctx, packed::Span};
 /// `q [N, heads, d]`, `k`, `v [N, kv_heads, d]` → `[N, heads·d]`
 pub fn packed(q: &Tensor, k: &Tensor, v: &Tensor, ctx: &Ctx<'_>) -> Tensor {
     let width = q.size()[1] * q.size()[2];
-    let sizes: Vec<i64> = ctx.spans.iter().flat_map(pieces).collect();
+    let sizes: Vec<i64> = (ctx.root > 0).then_some(ctx.root).into_iter().chain(ctx.spans.iter().flat_map(pieces)).collect();
     if sizes.is_empty() {
         return q.reshape([0, width]);
     }
     // One split and one cat: their backward passes are one cat and one split.
     let (q, k, v) = (q.split_with_sizes(&sizes, 0), k.split_with_sizes(&sizes, 0), v.split_with_sizes(&sizes, 0));
     let mut out = Vec::with_capacity(sizes.len());
-    let mut next = 0;
-    for (span, mask) in ctx.spans.iter().zip(&ctx.masks) {
+    let alone = |i: usize| [&q, &k, &v].map(|t| heads_first(&t[i].unsqueeze(0)));
+    let flat = |y: &Tensor, rows: i64| y.squeeze_dim(0).view([rows, width]);
+    let root = (ctx.root > 0).then(|| {
+        let [q, k, v] = alone(0);
+        out.push(flat(&sdpa(&q, &k, &v, None), ctx.root));
+        (k, v)
+    });
+    let mut next = out.len();
+    for (span, [own_mask, mask]) in ctx.spans.iter().zip(&ctx.masks) {
         let prefix = (span.prefix > 0).then(|| {
+            let [q, mut k, mut v] = alone(next);
+            if let Some((rk, rv)) = &root {
+                (k, v) = (Tensor::cat(&[rk, &k], 2), Tensor::cat(&[rv, &v], 2));
+            }
+            out.push(flat(&sdpa(&q, &k, &v, own_mask.as_ref()), span.prefix));
             next += 1;
-            (heads_first(&k[next - 1].unsqueeze(0)), heads_first(&v[next - 1].unsqueeze(0)))
+            (k, v)
         });
-        if let Some((pk, pv)) = &prefix {
-            let y = sdpa(&heads_first(&q[next - 1].unsqueeze(0)), pk, pv, None);
-            out.push(y.squeeze_dim(0).view([span.prefix, width]));
-        }
         let last = next + span.suffixes.len();
         if !span.suffixes.is_empty() {
             let (sq, sk, sv) = (&q[next..last], &k[next..last], &v[next..last]);

@@ -4,7 +4,7 @@ use std::{cell::RefCell, collections::HashMap};
 
 use tch::{Device, Kind, Tensor};
 
-use crate::{Rope, packed::Span};
+use crate::{Packed, Rope, packed::Span};
 
 /// Positions and blocks of one packed forward.
 #[derive(Debug)]
@@ -15,8 +15,11 @@ pub struct Ctx<'a> {
     pub sin: Tensor,
     /// Which rows belong together.
     pub spans: &'a [Span],
-    /// For each block the additive mask of its suffixes, `[S, P + S]`; none where a row attends causally to itself alone.
-    pub masks: Vec<Option<Tensor>>,
+    /// How many rows, the first ones, every block's prefix begins with.
+    pub root: i64,
+    /// For each block the additive masks of the rest of its prefix, `[P, root + P]`, and of its suffixes, `[S, root + P + S]`; none where a
+    /// row attends causally to itself alone.
+    pub masks: Vec<[Option<Tensor>; 2]>,
     /// If set, attention leaves each layer's rotated keys and its values here, `[N, kv_heads, head_dim]`: a prompt's prefill.
     pub kv: Option<RefCell<Vec<(Tensor, Tensor)>>>,
 }
@@ -24,11 +27,16 @@ pub struct Ctx<'a> {
 impl<'a> Ctx<'a> {
     /// For the rows of a batch.
     #[must_use]
-    pub fn new(rope: &Rope, positions: &[i64], spans: &'a [Span], kind: Kind) -> Self {
-        let (cos, sin) = rope.table(positions, kind);
+    pub fn new(rope: &Rope, packed: &'a Packed, kind: Kind) -> Self {
+        let (cos, sin) = rope.table(&packed.positions, kind);
+        let root = packed.root as i64;
         let mut made = HashMap::new();
-        let masks = spans.iter().map(|span| mask(span, kind, &mut made)).collect();
-        Self { cos, sin, spans, masks, kv: None }
+        let mut both = |span: &Span| {
+            let longest = span.suffixes.iter().copied().max().unwrap_or(0);
+            [mask((root, span.prefix), kind, &mut made), mask((root + span.prefix, longest), kind, &mut made)]
+        };
+        let masks = packed.spans.iter().map(&mut both).collect();
+        Self { cos, sin, spans: &packed.spans, root, masks, kv: None }
     }
 
     /// The same, keeping keys and values.
@@ -39,9 +47,8 @@ impl<'a> Ctx<'a> {
     }
 }
 
-/// Query s of a suffix sees the whole prefix and the suffix up to itself. Blocks of one shape share one mask.
-fn mask(span: &Span, kind: Kind, made: &mut HashMap<(i64, i64), Tensor>) -> Option<Tensor> {
-    let (p, s) = (span.prefix, span.suffixes.iter().copied().max().unwrap_or(0));
+/// Query s of a suffix sees the whole prefix of p rows and the suffix up to itself. Blocks of one shape share one mask.
+fn mask((p, s): (i64, i64), kind: Kind, made: &mut HashMap<(i64, i64), Tensor>) -> Option<Tensor> {
     if p == 0 || s == 0 {
         return None;
     }

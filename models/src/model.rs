@@ -5,7 +5,7 @@ use collimate_types::TokenId;
 use tch::{Device, Kind, Tensor};
 
 use crate::{
-    Ctx, DecodeRows, KvCache, ModelConfig, ModelError, Packed, Param, PrefixKv, Recording, Rope, Saved, Segment, Tape, VocabHead,
+    Block, Ctx, DecodeRows, KvCache, ModelConfig, ModelError, Packed, Param, PrefixKv, Recording, Rope, Saved, Segment, Tape, VocabHead,
     packed::Span, segment::rerun_backward,
 };
 
@@ -101,7 +101,7 @@ impl Model {
     /// When a token or a position lies outside the model.
     pub fn forward(&self, packed: &Packed, tape: Option<&mut Tape>) -> Result<Tensor, ModelError> {
         self.check(&packed.tokens, &packed.positions)?;
-        let ctx = Ctx::new(&self.rope, &packed.positions, &packed.spans, self.kind);
+        let ctx = Ctx::new(&self.rope, packed, self.kind);
         let Some(tape) = tape else { return Ok(self.trunk(&packed.token_tensor(), &ctx, |_, _| {})) };
         tape.restart(self, packed.rows());
         let hidden = self.trunk(&packed.token_tensor(), &ctx, |segment, saved| tape.push(segment, saved, packed.rows()));
@@ -115,7 +115,7 @@ impl Model {
     /// As [`Model::forward`].
     pub fn run(&self, packed: &Packed) -> Result<Tensor, ModelError> {
         self.check(&packed.tokens, &packed.positions)?;
-        let ctx = Ctx::new(&self.rope, &packed.positions, &packed.spans, self.kind);
+        let ctx = Ctx::new(&self.rope, packed, self.kind);
         let embedded = self.embedding.value().index_select(0, &packed.token_tensor());
         Ok(self.segments.iter().fold(embedded, |x, segment| segment.run(&x, &ctx)))
     }
@@ -169,7 +169,7 @@ impl Model {
     }
 
     fn backward_through(&self, packed: &Packed, dhead: &Tensor, mut back: impl FnMut(usize, &Tensor, &Ctx<'_>) -> Tensor) {
-        let ctx = Ctx::new(&self.rope, &packed.positions, &packed.spans, self.kind);
+        let ctx = Ctx::new(&self.rope, packed, self.kind);
         let dx = Tensor::zeros([packed.rows() as i64, self.config.hidden], (self.kind, Device::Cpu));
         let _ = dx.shallow_clone().index_copy_(0, &packed.head_row_tensor(), dhead);
         let dx = (0..self.segments.len()).rev().fold(dx, |dx, segment| back(segment, &dx, &ctx));
@@ -183,35 +183,29 @@ impl Model {
     /// # Errors
     /// When a prompt is empty, or a token or a position lies outside the model.
     pub fn prefill(&self, prompts: &[&[TokenId]], keep: Option<(&mut Recording, usize)>) -> Result<(Vec<PrefixKv>, Tensor), ModelError> {
-        let tokens: Vec<TokenId> = prompts.iter().flat_map(|p| p.iter().copied()).collect();
-        let positions: Vec<i64> = prompts.iter().flat_map(|p| 0..p.len() as i64).collect();
-        self.check(&tokens, &positions)?;
-        let mut spans = Vec::with_capacity(prompts.len());
-        let (mut start, mut last) = (0, Vec::with_capacity(prompts.len()));
-        for prompt in prompts {
-            let length = prompt.len() as i64;
-            if length == 0 {
-                return Err(ModelError::Batch("a prompt without tokens cannot be continued".into()));
-            }
-            spans.push(Span { start, prefix: length, suffixes: Vec::new() });
-            start += length;
-            last.push(start - 1);
+        if prompts.iter().any(|p| p.is_empty()) {
+            return Err(ModelError::Batch("a prompt without tokens cannot be continued".into()));
         }
-        let ids: Vec<i64> = tokens.iter().map(|t| i64::from(*t)).collect();
-        let ctx = Ctx::new(&self.rope, &positions, &spans, self.kind).keeping_kv();
-        let tokens = Tensor::from_slice(&ids);
+        let all = prompts;
+        let block = |p: &&[TokenId]| Block { prefix: p.to_vec(), suffixes: Vec::new() };
+        let packed = Packed::new(&prompts.iter().map(block).collect::<Vec<_>>())?;
+        self.check(&packed.tokens, &packed.positions)?;
+        let ctx = Ctx::new(&self.rope, &packed, self.kind).keeping_kv();
+        let (root, spans, tokens) = (packed.root as i64, &packed.spans, packed.token_tensor());
         let hidden = match keep {
             Some((recording, prompts)) if prompts > 0 => {
-                let rows = spans[..prompts.min(spans.len())].iter().map(|s| s.prefix).sum::<i64>() as usize;
+                let rows = (root + spans[..prompts.min(spans.len())].iter().map(|s| s.prefix).sum::<i64>()) as usize;
                 let hidden = self.trunk(&tokens, &ctx, |segment, saved| recording.push(segment, saved, rows));
                 recording.advance(rows);
+                recording.add_prompts(packed.root, &all[..prompts]);
                 hidden
             }
             _ => self.trunk(&tokens, &ctx, |_, _| {}),
         };
         let layers = ctx.kv.map(std::cell::RefCell::into_inner).unwrap_or_default();
-        let cut = |t: &Tensor, s: &Span| t.narrow(0, s.start, s.prefix);
-        let prefix = |s: &Span| PrefixKv::new(layers.iter().map(|(k, v)| (cut(k, s), cut(v, s))), s.prefix as usize);
+        let cut = |t: &Tensor, s: &Span| Tensor::cat(&[t.narrow(0, 0, root), t.narrow(0, s.start, s.prefix)], 0);
+        let prefix = |s: &Span| PrefixKv::new(layers.iter().map(|(k, v)| (cut(k, s), cut(v, s))), (root + s.prefix) as usize);
+        let last: Vec<i64> = spans.iter().map(|s| s.start + s.prefix - 1).collect();
         Ok((spans.iter().map(prefix).collect(), hidden.index_select(0, &Tensor::from_slice(&last))))
     }
 

@@ -1,9 +1,10 @@
 //! Blocks: rows that share a prefix, without padding.
 //!
 //! A batch is a list of blocks; a block is a prefix and the suffixes that continue it: a prompt and its G completions (online RL), the
-//! common part of a pair and its two answers (preferences), or rows without prefix (supervised tuning). The linear layers see one matrix
-//! of all tokens. Rows lie in this order: for each block its prefix, then its suffixes one after another. The last token of a suffix has
-//! no row: nothing is predicted from it.
+//! common part of a pair and its two answers (preferences), or rows without prefix (supervised tuning). What all prefixes of a batch have
+//! in common, the *root* (a system prompt, worked examples), is computed once for all blocks. The linear layers see one matrix of all
+//! tokens. Rows lie in this order: the root, then for each block the rest of its prefix and its suffixes one after another. The last token
+//! of a suffix has no row: nothing is predicted from it.
 
 use collimate_types::TokenId;
 use tch::{Device, Kind, Tensor};
@@ -54,9 +55,9 @@ pub struct Leaf {
 /// Where a block's rows lie.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Span {
-    /// First row of the block.
+    /// First row of the block, behind the root.
     pub start: i64,
-    /// Length of the prefix.
+    /// Rows of its prefix that are its own: all but the root.
     pub prefix: i64,
     /// Rows of each suffix that has any, in order.
     pub suffixes: Vec<i64>,
@@ -77,6 +78,8 @@ pub struct Packed {
     pub tokens: Vec<TokenId>,
     /// `[N]` positions: a suffix goes on where its prefix ends.
     pub positions: Vec<i64>,
+    /// How many rows, the first ones, every block's prefix begins with.
+    pub root: usize,
     /// The blocks.
     pub spans: Vec<Span>,
     /// Rows whose hidden state the head needs, ascending. The last row of a prefix predicts the first token of every suffix: it stands
@@ -92,7 +95,16 @@ impl Packed {
     /// # Errors
     /// When a suffix is empty or its mask has another length.
     pub fn new(blocks: &[Block]) -> Result<Self, ModelError> {
-        let mut packed = Self { tokens: Vec::new(), positions: Vec::new(), spans: Vec::new(), head_rows: Vec::new(), leaves: Vec::new() };
+        let root = common(blocks);
+        let shared = blocks.first().map_or(&[][..], |b| &b.prefix[..root]);
+        let mut packed = Self {
+            tokens: shared.to_vec(),
+            positions: (0..root as i64).collect(),
+            root,
+            spans: Vec::new(),
+            head_rows: Vec::new(),
+            leaves: Vec::new(),
+        };
         for block in blocks {
             packed.push(block)?;
         }
@@ -147,8 +159,9 @@ impl Packed {
     fn push(&mut self, block: &Block) -> Result<(), ModelError> {
         let start = self.tokens.len();
         let prefix = block.prefix.len();
-        self.tokens.extend(&block.prefix);
-        self.positions.extend(0..prefix as i64);
+        self.tokens.extend(&block.prefix[self.root..]);
+        self.positions.extend(self.root as i64..prefix as i64);
+        let own = prefix - self.root;
         let mut lengths = Vec::with_capacity(block.suffixes.len());
         for suffix in &block.suffixes {
             if suffix.tokens.is_empty() || suffix.tokens.len() != suffix.scored.len() {
@@ -160,7 +173,7 @@ impl Packed {
             let first = self.tokens.len();
             for (column, (&label, _)) in suffix.tokens.iter().zip(&suffix.scored).enumerate().filter(|(_, (_, scored))| **scored) {
                 // The token before predicts: the row before, or for the first token the last of the prefix.
-                let before = if column > 0 { Some(first + column - 1) } else { prefix.checked_sub(1).map(|p| start + p) };
+                let before = if column > 0 { Some(first + column - 1) } else { own.checked_sub(1).map(|p| start + p) };
                 // The first token of a row without prefix is predicted by nothing.
                 if let Some(head_row) = before {
                     self.leaves.push(Leaf { head_row, label, row: suffix.row, column });
@@ -171,9 +184,20 @@ impl Packed {
             self.positions.extend((prefix..prefix + rows).map(|p| p as i64));
             lengths.extend((rows > 0).then_some(rows as i64));
         }
-        self.spans.push(Span { start: start as i64, prefix: prefix as i64, suffixes: lengths });
+        self.spans.push(Span { start: start as i64, prefix: own as i64, suffixes: lengths });
         Ok(())
     }
+}
+
+/// The longest beginning of all prefixes that leaves each of them a row of its own; nothing where there is one block alone.
+fn common(blocks: &[Block]) -> usize {
+    let [first, rest @ ..] = blocks else { return 0 };
+    if rest.is_empty() {
+        return 0;
+    }
+    let shortest = blocks.iter().map(|b| b.prefix.len()).min().unwrap_or(0).saturating_sub(1);
+    let alike = |b: &Block| b.prefix.iter().zip(&first.prefix).take_while(|(a, b)| a == b).count();
+    rest.iter().map(alike).fold(shortest, usize::min)
 }
 
 #[cfg(test)]
@@ -194,6 +218,19 @@ mod tests {
         assert_eq!(packed.head_rows, [2, 3]);
         let leaves: Vec<_> = packed.leaves.iter().map(|l| (l.head_row, l.label, l.row, l.column)).collect();
         assert_eq!(leaves, [(0, 20, 0, 0), (0, 30, 1, 0), (1, 21, 0, 1)]);
+    }
+
+    #[test]
+    fn what_all_prefixes_begin_with_stands_once() {
+        let block = |prefix: &[TokenId], row| Block { prefix: prefix.to_vec(), suffixes: vec![suffix(&[20, 21], row)] };
+        let packed = Packed::new(&[block(&[10, 11, 12], 0), block(&[10, 11, 13, 14], 1)]).unwrap();
+        assert_eq!((packed.root, packed.tokens.as_slice()), (2, [10, 11, 12, 20, 13, 14, 20].as_slice()));
+        assert_eq!(packed.positions, [0, 1, 2, 3, 2, 3, 4]);
+        let spans = [(2, 1), (4, 2)].map(|(start, prefix)| Span { start, prefix, suffixes: vec![1] });
+        assert_eq!(packed.spans, spans);
+        // Equal prefixes keep a row of their own each: the one that predicts.
+        let packed = Packed::new(&[block(&[10, 11], 0), block(&[10, 11], 1)]).unwrap();
+        assert_eq!((packed.root, packed.tokens.as_slice()), (1, [10, 11, 20, 11, 20].as_slice()));
     }
 
     #[test]

@@ -23,14 +23,14 @@ struct Place {
 /// A prompt and what was drawn after it.
 #[derive(Debug)]
 struct RecordedPrompt {
-    /// The first of its rows on the tape, and its last row's head row.
-    first: u32,
+    /// Its rows on the tape, `[P]`, and its last row's head row.
+    rows: Vec<u32>,
     head: Option<u32>,
     /// For each completion the places of its tokens but the last, which nothing was computed from.
     completions: HashMap<Vec<TokenId>, Vec<Place>>,
 }
 
-/// Rows of a group, in the order in which [`crate::Packed`] lays them out.
+/// Rows of a group: of its prompt, then of its completions one after another.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Found {
     /// Rows of the tape, `[N]`.
@@ -39,10 +39,29 @@ pub struct Found {
     pub heads: Vec<i64>,
 }
 
+impl Found {
+    /// The rows of several groups in the order in which [`crate::Packed`] lays them out, whose root has `root` rows.
+    #[must_use]
+    pub fn join(groups: &[Self], root: usize) -> Self {
+        let mut all = Self::default();
+        if let Some(first) = groups.first() {
+            all.rows.extend(&first.rows[..root]);
+            all.heads.extend(&first.heads[..root]);
+        }
+        for group in groups {
+            all.rows.extend(&group.rows[root..]);
+            all.heads.extend(&group.heads[root..]);
+        }
+        all
+    }
+}
+
 /// What prefill and decoding of one weights version left, kept in buffers from step to step under a limit of bytes.
 #[derive(Debug, Default)]
 pub struct Recording {
     tape: Tape,
+    /// Bytes for everything; the tape may take what the head's rows of this version leave.
+    limit: Option<usize>,
     /// Whether the sampler may record; otherwise only the tape is used.
     on: bool,
     version: WeightsVersion,
@@ -95,7 +114,7 @@ impl Recording {
     /// With a limit of bytes for everything it keeps.
     #[must_use]
     pub fn with_limit(bytes: usize) -> Self {
-        Self { tape: Tape::with_limit(bytes), on: true, ..Self::default() }
+        Self { tape: Tape::with_limit(bytes), limit: Some(bytes), on: true, ..Self::default() }
     }
 
     /// Only a tape for training passes: nothing of the sampler is kept.
@@ -107,8 +126,11 @@ impl Recording {
     /// Bytes a request takes at most.
     #[must_use]
     pub fn extent_bytes(model: &Model, extent: Extent) -> usize {
-        let head = (model.config.hidden + model.config.vocab) as usize * model.kind().elt_size_in_bytes();
-        extent.rows() * Tape::row_bytes(model) + extent.heads() * head
+        extent.rows() * Tape::row_bytes(model) + extent.heads() * Self::head_bytes(model)
+    }
+
+    fn head_bytes(model: &Model) -> usize {
+        (model.config.hidden + model.config.vocab) as usize * model.kind().elt_size_in_bytes()
     }
 
     /// The tape, for a forward pass whose rows are not recorded. What was recorded is gone.
@@ -162,7 +184,7 @@ impl Recording {
         }
         self.forget();
         (self.version, self.temperature) = (version, temperature);
-        let mut left = self.tape.limit().unwrap_or(usize::MAX);
+        let mut left = self.limit.unwrap_or(usize::MAX);
         let fits = |e: &&Extent| {
             let bytes = Self::extent_bytes(model, **e);
             let fits = bytes <= left;
@@ -170,10 +192,12 @@ impl Recording {
             fits
         };
         let count = requests.iter().take_while(fits).count();
+        self.reserved = (requests[..count].iter().map(|e| e.rows()).sum(), requests[..count].iter().map(|e| e.heads()).sum());
+        let heads = self.reserved.1 * Self::head_bytes(model);
+        self.tape.set_limit(self.limit.map(|limit| limit.saturating_sub(heads)));
         if count > 0 {
-            self.reserved = (requests[..count].iter().map(|e| e.rows()).sum(), requests[..count].iter().map(|e| e.heads()).sum());
-            self.tape.restart(model, self.reserved.0);
             self.make_heads(model, self.reserved.1);
+            self.tape.restart(model, self.reserved.0);
         }
         count
     }
@@ -210,13 +234,15 @@ impl Recording {
         at
     }
 
-    /// The pass that was recorded last was these prompts' prefill, one after another.
-    pub fn add_prompts(&mut self, prompts: &[&[TokenId]]) {
-        let mut first = self.tape.rows() - prompts.iter().map(|p| p.len()).sum::<usize>();
+    /// The pass that was recorded last was these prompts' prefill: `root` rows they have in common, then the rest of each.
+    pub(crate) fn add_prompts(&mut self, root: usize, prompts: &[&[TokenId]]) {
+        let own: usize = prompts.iter().map(|p| p.len() - root).sum();
+        let start = self.tape.rows() - own - root;
+        let mut next = start + root;
         for prompt in prompts {
-            let new = || RecordedPrompt { first: first as u32, head: None, completions: HashMap::new() };
-            self.prompts.entry(prompt.to_vec()).or_insert_with(new);
-            first += prompt.len();
+            let rows = (start..start + root).chain(next..next + prompt.len() - root).map(|r| r as u32).collect();
+            next += prompt.len() - root;
+            self.prompts.entry(prompt.to_vec()).or_insert_with(|| RecordedPrompt { rows, head: None, completions: HashMap::new() });
         }
     }
 
@@ -242,8 +268,7 @@ impl Recording {
             return None;
         }
         let recorded = self.prompts.get(prompt)?;
-        let first = i64::from(recorded.first);
-        let mut found = Found { rows: (first..first + prompt.len() as i64).collect(), heads: vec![-1; prompt.len()] };
+        let mut found = Found { rows: recorded.rows.iter().map(|r| i64::from(*r)).collect(), heads: vec![-1; prompt.len()] };
         if let Some(last) = found.heads.last_mut() {
             *last = i64::from(recorded.head?);
         }

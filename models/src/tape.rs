@@ -57,6 +57,11 @@ impl Tape {
         self.limit.map_or(usize::MAX, |limit| limit / Self::row_bytes(model).max(1))
     }
 
+    /// Sets another limit.
+    pub(crate) fn set_limit(&mut self, bytes: Option<usize>) {
+        self.limit = bytes;
+    }
+
     /// Bytes the buffers may take, if there is a limit.
     #[must_use]
     pub fn limit(&self) -> Option<usize> {

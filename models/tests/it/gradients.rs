@@ -18,6 +18,15 @@ fn blocks() -> Vec<Block> {
     ]
 }
 
+/// Three prompts that begin alike, one of them all of what is shared and a token more, two of them equal.
+fn rooted() -> Vec<Block> {
+    vec![
+        Block { prefix: vec![5, 6, 7, 8, 9], suffixes: vec![suffix(&[20, 21, 22], 0), suffix(&[44], 1)] },
+        Block { prefix: vec![5, 6, 7, 12], suffixes: vec![suffix(&[50, 51, 52, 53], 2), suffix(&[50, 60], 3)] },
+        Block { prefix: vec![5, 6, 7, 12], suffixes: vec![suffix(&[70, 71], 4)] },
+    ]
+}
+
 /// Weights of each leaf by `(row, column)`: any linear functional of the log-probabilities shows the whole gradient.
 fn weight(row: usize, column: usize) -> f64 {
     ((row * 7 + column * 3) as f64 * 0.37).sin() + 0.2
@@ -54,8 +63,8 @@ fn packed_gradients(model: &Model, micro: &[Vec<Block>], temperature: f64, way: 
 }
 
 /// One row after another, each with its own copy of the prompt, padded to one length, the whole vocabulary at once, all under autograd.
-fn naive_gradients(model: &Model, temperature: f64) -> (Vec<(usize, usize, f64)>, Vec<(String, Tensor)>) {
-    let rows: Vec<(Vec<u32>, usize, usize)> = blocks()
+fn naive_gradients(model: &Model, blocks: &[Block], temperature: f64) -> (Vec<(usize, usize, f64)>, Vec<(String, Tensor)>) {
+    let rows: Vec<(Vec<u32>, usize, usize)> = blocks
         .iter()
         .flat_map(|b| b.suffixes.iter().map(|s| ([b.prefix.clone(), s.tokens.clone()].concat(), b.prefix.len(), s.row)).collect::<Vec<_>>())
         .collect();
@@ -64,7 +73,7 @@ fn naive_gradients(model: &Model, temperature: f64) -> (Vec<(usize, usize, f64)>
         .iter()
         .map(|(tokens, _, row)| {
             let mut tokens = tokens.clone();
-            tokens.resize(longest, 3);
+            tokens.resize(longest + 1, 3); // the last token of a suffix has no row
             Block { prefix: vec![], suffixes: vec![suffix(&tokens, *row)] }
         })
         .collect();
@@ -95,10 +104,9 @@ fn naive_gradients(model: &Model, temperature: f64) -> (Vec<(usize, usize, f64)>
 #[test]
 fn packing_sharing_and_chunking_change_nothing() {
     let _guard = tch::no_grad_guard();
-    for temperature in [1.0, 0.7] {
+    for (temperature, all) in [(1.0, blocks()), (0.7, blocks()), (0.7, rooted())] {
         // The naive twin is plain autograd through differentiable operations: layout, prefix sharing, kernels, head and backward differ.
-        let (logp, wanted) = naive_gradients(&tiny(Kind::Double), temperature);
-        let all = blocks();
+        let (logp, wanted) = naive_gradients(&tiny(Kind::Double), &all, temperature);
         let cuts = [
             vec![all.clone()],
             vec![vec![all[2].clone(), all[0].clone()], vec![all[1].clone()]],

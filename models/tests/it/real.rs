@@ -18,8 +18,9 @@ fn the_real_model_computes_what_transformers_computes() {
 
     let suffix = Suffix { tokens: ids.clone(), scored: vec![true; ids.len()], row: 0 };
     let packed = Packed::new(&[Block { prefix: vec![], suffixes: vec![suffix] }]).unwrap();
+    let whole = Packed::new(&[Block { prefix: ids.clone(), suffixes: vec![] }]).unwrap();
+    let normed = model.head().normalise(&model.forward(&whole, None).unwrap());
     let hidden = model.forward(&packed, None).unwrap();
-    let normed = model.head().normalise(&hidden);
     let far = farthest(&normed.narrow(1, 0, 16), &golden.floats("hidden_final_head16"));
     assert!(far <= 2e-3, "hidden states: {far:e}");
     let rows = hidden.index_select(0, &packed.head_row_tensor());
