@@ -7,9 +7,18 @@ fn main() {
     let lib = std::env::var("DEP_TCH_LIBTORCH_LIB").unwrap_or_default();
     let root = PathBuf::from(&lib).parent().map(PathBuf::from).unwrap_or_default();
     let include = root.join("include");
-    for file in
-        ["cpp/bridge.h", "cpp/runtime.cpp", "cpp/optimizer.cpp", "cpp/decode.cpp", "cpp/layer.cpp", "cpp/sample.cpp", "cpp/skinny.cpp", "cpp/simd.h", "src/ffi.rs", "build.rs"]
-    {
+    for file in [
+        "cpp/bridge.h",
+        "cpp/runtime.cpp",
+        "cpp/optimizer.cpp",
+        "cpp/decode.cpp",
+        "cpp/layer.cpp",
+        "cpp/sample.cpp",
+        "cpp/skinny.cpp",
+        "cpp/simd.h",
+        "src/ffi.rs",
+        "build.rs",
+    ] {
         println!("cargo:rerun-if-changed={file}");
     }
     cxx_build::bridge("src/ffi.rs")

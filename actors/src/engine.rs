@@ -67,8 +67,7 @@ impl Engine {
     /// Answers every request; groups come back in the order of the requests.
     ///
     /// A prompt is computed once and its keys and values are shared by its group. `slots` rows are decoded at once: a finished row leaves,
-    /// a waiting one enters. `observe` sees every piece of text; `false` interrupts. A `recording` keeps the activations of as many groups
-    /// as fit its limit.
+    /// a waiting one enters. `observe` sees every piece of text; `false` interrupts.
     ///
     /// # Errors
     /// When a prompt does not fit the model, the model gives numbers that are not finite, or `observe` interrupts.
@@ -79,7 +78,34 @@ impl Engine {
         requests: &[RolloutRequest],
         slots: usize,
         version: WeightsVersion,
-        mut recording: Option<&mut Recording>,
+        observe: &mut dyn FnMut(Progress<'_>) -> bool,
+    ) -> Result<Vec<RolloutGroup>, ActorError> {
+        self.run((model, tokenizer), requests, slots, version, None, observe)
+    }
+
+    /// The same, keeping the activations of as many groups as fit the recording's limit for the training pass that follows.
+    ///
+    /// # Errors
+    /// As [`Engine::generate`].
+    pub fn record(
+        &mut self,
+        parts: (&Model, &Tokenizer),
+        requests: &[RolloutRequest],
+        slots: usize,
+        version: WeightsVersion,
+        recording: &mut Recording,
+        observe: &mut dyn FnMut(Progress<'_>) -> bool,
+    ) -> Result<Vec<RolloutGroup>, ActorError> {
+        self.run(parts, requests, slots, version, Some(recording), observe)
+    }
+
+    fn run(
+        &mut self,
+        (model, tokenizer): (&Model, &Tokenizer),
+        requests: &[RolloutRequest],
+        slots: usize,
+        version: WeightsVersion,
+        recording: Option<&mut Recording>,
         observe: &mut dyn FnMut(Progress<'_>) -> bool,
     ) -> Result<Vec<RolloutGroup>, ActorError> {
         let _guard = tch::no_grad_guard();
@@ -92,7 +118,7 @@ impl Engine {
         }
         let cache = self.take_cache(model, requests, slots);
         let mut run = Run::new(model, tokenizer, requests, cache, version);
-        if let Some(recording) = recording.as_deref_mut() {
+        if let Some(recording) = recording {
             run.recorded = begin(recording, model, requests, version);
             run.recording = Some(recording);
         }
@@ -234,6 +260,7 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         let prompts: Vec<&[TokenId]> = places.iter().map(|p| self.requests[self.waiting[*p].request].prompt.tokens.as_slice()).collect();
+        let _span = tracing::trace_span!("prefill").entered();
         let kept = places.iter().filter(|p| self.waiting[**p].request < self.recorded).count();
         let (prefixes, hidden) = self.model.prefill(&prompts, self.recording.as_deref_mut().map(|r| (r, kept)))?;
         self.prefilled += tokens as u64;
@@ -245,6 +272,7 @@ impl<'a> Run<'a> {
 
     /// One token for every active row.
     fn step(&mut self, observe: Observer<'_>) -> Result<(), ActorError> {
+        let _span = tracing::trace_span!("decode_step").entered();
         let tokens: Vec<TokenId> = self.active.iter().map(|r| r.tokens.last().copied().unwrap_or_default()).collect();
         let place = |r: &Row<'_>| DecodeRow {
             slot: r.slot as i64,
@@ -257,7 +285,7 @@ impl<'a> Run<'a> {
         let kept = self.active.iter().take_while(|r| r.places.is_some()).count();
         let keep = self.recording.as_deref_mut().map(|r| (r, kept));
         let hidden = self.model.decode(&tokens, rows, &self.cache, keep)?;
-        let logits = self.model.decode_logits(&hidden)?;
+        let logits = tracing::trace_span!("decode_head").in_scope(|| self.model.decode_logits(&hidden))?;
         let drawn = self.draw(&logits, 0)?;
         self.record(kept, (&hidden, &logits), &drawn.totals);
         self.take(drawn.drawn, 0, observe)
@@ -265,6 +293,7 @@ impl<'a> Run<'a> {
 
     /// Draws for `active[start..]`, whose logits these are; they become weights.
     fn draw(&mut self, logits: &Tensor, start: usize) -> Result<sampler::Step, ActorError> {
+        let _span = tracing::trace_span!("draw").entered();
         let eos = self.tokenizer.eos_ids();
         let draws: Vec<Draw<'_>> = self.active[start..].iter().map(|r| draw_of(r, self.requests, eos)).collect();
         self.drawn += draws.len() as u64;
@@ -274,6 +303,7 @@ impl<'a> Run<'a> {
     /// Keeps what the first `kept` rows of a decoding step left for the head.
     fn record(&mut self, kept: usize, (hidden, weights): (&Tensor, &Tensor), totals: &[f64]) {
         let Some(recording) = self.recording.as_deref_mut().filter(|_| kept > 0) else { return };
+        let _span = tracing::trace_span!("record_heads").entered();
         let cut = |t: &Tensor| t.narrow(0, 0, kept as i64);
         let head = recording.keep_heads(&cut(hidden), &cut(weights), totals[..kept].iter().copied());
         let row = recording.tape_rows() - kept;

@@ -17,8 +17,8 @@ pub use decode::{DecodeRow, DecodeShape, KEY_LANES, PrefixCache, decode_attentio
 pub use layer::{few_rows_linear, rms_norm, rms_norm_backward, rotate_heads, silu_mul, silu_mul_backward};
 pub use memory::{bytes, fill_f32};
 pub use optimizer::{AdamW, foreach_mul, foreach_norm, foreach_zero, fused_adamw};
-pub use sample::{Draw, DrawnToken, draw_rows};
 pub use runtime::{keep_large_allocations, rng_state, set_deterministic, set_rng_state, show_config};
+pub use sample::{Draw, DrawnToken, draw_rows};
 
 /// What went wrong on the other side of the border.
 #[derive(Debug, thiserror::Error)]

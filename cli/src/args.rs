@@ -197,6 +197,9 @@ pub struct BenchGrpoArgs {
     /// Threads.
     #[arg(long, default_value_t = 0)]
     pub threads: usize,
+    /// Write the spans of the run here, for chrome://tracing or Perfetto.
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
     /// Print JSON only.
     #[arg(long)]
     pub json: bool,
@@ -226,6 +229,9 @@ pub struct BenchRolloutArgs {
     /// Threads.
     #[arg(long, default_value_t = 0)]
     pub threads: usize,
+    /// Write the spans of the run here, for chrome://tracing or Perfetto.
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
     /// Print JSON only.
     #[arg(long)]
     pub json: bool,

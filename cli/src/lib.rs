@@ -8,6 +8,7 @@ pub mod exit;
 pub mod machine;
 pub mod run;
 pub mod session;
+mod trace;
 
 use std::process::ExitCode;
 

@@ -143,6 +143,7 @@ impl PolicyLearner {
         recording: &mut Recording,
         totals: &mut Totals,
     ) -> Result<(), LearnerError> {
+        let _span = tracing::trace_span!("update").entered();
         let denominators = denominators(groups, self.config.max_new_tokens);
         if denominators.tokens == 0.0 {
             return Ok(());
@@ -166,7 +167,7 @@ impl PolicyLearner {
             return Ok(());
         }
         let start = std::time::Instant::now();
-        self.optimizer.step(model, lr, grad_norm)?;
+        tracing::trace_span!("optimizer").in_scope(|| self.optimizer.step(model, lr, grad_norm))?;
         totals.optimizer_s += start.elapsed().as_secs_f64();
         self.skipped_in_a_row = 0;
         totals.stats.add(&stats);
@@ -292,13 +293,15 @@ impl Pass<'_> {
             let head = if entropy { self.head(&hidden, &leaves) } else { HeadPass::known(batch.packed.gather(&batch.logp_old)) };
             return Ok(Forward { hidden, leaves, head });
         }
-        let trunk = if keep { self.model.forward(&batch.packed, Some(self.recording.tape()))? } else { self.model.forward(&batch.packed, None)? };
+        let trunk =
+            if keep { self.model.forward(&batch.packed, Some(self.recording.tape()))? } else { self.model.forward(&batch.packed, None)? };
         let hidden = trunk.index_select(0, &batch.packed.head_row_tensor());
         let head = self.head(&hidden, &leaves);
         Ok(Forward { hidden, leaves, head })
     }
 
     fn head(&self, hidden: &Tensor, leaves: &HeadLeaves) -> HeadPass {
+        let _span = tracing::trace_span!("head_forward").entered();
         self.model.head().forward(self.model.embedding(), hidden, leaves, self.algorithm.needs().entropy)
     }
 
@@ -320,21 +323,25 @@ impl Pass<'_> {
         let logp = packed.gather(&grads[0]);
         let entropy = grads.get(1).map(|g| packed.gather(g));
         let grads = LeafGrads { logp: &logp, entropy: entropy.as_ref() };
-        Ok(match found {
+        match found {
             Some(found) if entropy.is_none() => {
                 let kept = (&*self.recording, heads(batch, found));
-                let dhead = model.head().backward_recorded(model.embedding(), hidden, leaves, (kept.0, &kept.1), &logp);
+                let dhead = tracing::trace_span!("head_backward")
+                    .in_scope(|| model.head().backward_recorded(model.embedding(), hidden, leaves, (kept.0, &kept.1), &logp));
                 model.backward_recorded(packed, self.recording, &found.rows, &dhead)?;
             }
             Some(found) => {
-                let dhead = model.head().backward(model.embedding(), hidden, leaves, head, grads);
+                let dhead = tracing::trace_span!("head_backward")
+                    .in_scope(|| model.head().backward(model.embedding(), hidden, leaves, head, grads));
                 model.backward_recorded(packed, self.recording, &found.rows, &dhead)?;
             }
             None => {
-                let dhead = model.head().backward(model.embedding(), hidden, leaves, head, grads);
+                let dhead = tracing::trace_span!("head_backward")
+                    .in_scope(|| model.head().backward(model.embedding(), hidden, leaves, head, grads));
                 model.backward(packed, self.recording.tape(), &dhead)?;
             }
-        })
+        }
+        Ok(())
     }
 }
 

@@ -172,7 +172,10 @@ impl Model {
         let ctx = Ctx::new(&self.rope, packed, self.kind);
         let dx = Tensor::zeros([packed.rows() as i64, self.config.hidden], (self.kind, Device::Cpu));
         let _ = dx.shallow_clone().index_copy_(0, &packed.head_row_tensor(), dhead);
-        let dx = (0..self.segments.len()).rev().fold(dx, |dx, segment| back(segment, &dx, &ctx));
+        let dx = (0..self.segments.len()).rev().fold(dx, |dx, segment| {
+            let _span = tracing::trace_span!("backward_layer").entered();
+            back(segment, &dx, &ctx)
+        });
         self.embedding_backward(packed, &dx);
     }
 
@@ -228,6 +231,7 @@ impl Model {
         let ids: Vec<i64> = tokens.iter().map(|t| i64::from(*t)).collect();
         let mut x = self.embedding.value().index_select(0, &Tensor::from_slice(&ids));
         for (layer, segment) in self.segments.iter().enumerate() {
+            let _span = tracing::trace_span!("decode_layer").entered();
             let (y, saved) = segment.decode(&x, &rows, cache, layer)?;
             if let Some((recording, count)) = keep.as_mut().filter(|(_, count)| *count > 0) {
                 recording.push(layer, &saved, *count);
@@ -256,6 +260,7 @@ impl Model {
     fn trunk(&self, tokens: &Tensor, ctx: &Ctx<'_>, mut keep: impl FnMut(usize, &Saved)) -> Tensor {
         let embedded = self.embedding.value().index_select(0, tokens);
         self.segments.iter().enumerate().fold(embedded, |x, (i, segment)| {
+            let _span = tracing::trace_span!("forward_layer").entered();
             let (y, saved) = segment.forward(&x, ctx);
             keep(i, &saved);
             y

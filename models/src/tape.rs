@@ -95,8 +95,8 @@ impl Tape {
             self.buffers.clear(); // the old ones go before the new ones come
             self.capacity = (rows + rows / 4).next_multiple_of(ROWS).min(room);
             let make = |width: i64| Tensor::empty([self.capacity as i64, width], (model.kind(), Device::Cpu));
-            let of = |s: &Box<dyn crate::Segment>| s.saved_widths(model.config.hidden).into_iter().map(make).collect();
-            self.buffers = model.segments().iter().map(of).collect();
+            let of = |s: &dyn crate::Segment| s.saved_widths(model.config.hidden).into_iter().map(make).collect();
+            self.buffers = model.segments().iter().map(|s| of(s.as_ref())).collect();
         }
     }
 

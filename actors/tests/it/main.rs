@@ -37,7 +37,7 @@ fn requests(tokenizer: &Tokenizer, group: usize, sampling: &Sampling) -> Vec<Rol
 }
 
 fn generate(model: &Model, tokenizer: &Tokenizer, requests: &[RolloutRequest], slots: usize) -> Vec<RolloutGroup> {
-    Engine::new().generate(model, tokenizer, requests, slots, 7, None, &mut |_| true).unwrap()
+    Engine::new().generate(model, tokenizer, requests, slots, 7, &mut |_| true).unwrap()
 }
 
 fn tokens(groups: &[RolloutGroup]) -> Vec<Vec<u32>> {
@@ -60,7 +60,7 @@ fn what_is_drawn_does_not_depend_on_slots_or_on_company() {
     // The engine's kept cache carries nothing over.
     let mut engine = Engine::new();
     for _ in 0..2 {
-        assert_eq!(tokens(&engine.generate(&model, &tokenizer, &all, 4, 0, None, &mut |_| true).unwrap()), wanted);
+        assert_eq!(tokens(&engine.generate(&model, &tokenizer, &all, 4, 0, &mut |_| true).unwrap()), wanted);
     }
     assert_eq!(engine.prefilled, 2 * all.iter().map(|r| r.prompt.tokens.len() as u64).sum::<u64>(), "a prompt is computed once");
 }
@@ -133,7 +133,7 @@ fn streamed_text_is_the_answer() {
         }
         true
     };
-    let groups = Engine::new().generate(&model, &tokenizer, &asked, 4, 0, None, &mut observe).unwrap();
+    let groups = Engine::new().generate(&model, &tokenizer, &asked, 4, 0, &mut observe).unwrap();
     for (group, streamed) in groups.iter().zip(&streamed) {
         for (rollout, streamed) in group.rollouts.iter().zip(streamed) {
             assert_eq!(&rollout.text, streamed);
@@ -146,13 +146,13 @@ fn weights_that_are_not_numbers_and_prompts_that_do_not_fit_are_refused() {
     let (model, tokenizer) = (tiny(Kind::Float), byte_tokenizer());
     let asked = requests(&tokenizer, 1, &Sampling::default());
     let long = RolloutRequest { prompt: prompt(&tokenizer, "long", &"x".repeat(300)), ..asked[0].clone() };
-    let error = Engine::new().generate(&model, &tokenizer, &[long], 1, 0, None, &mut |_| true).unwrap_err();
+    let error = Engine::new().generate(&model, &tokenizer, &[long], 1, 0, &mut |_| true).unwrap_err();
     assert!(matches!(&error, ActorError::PromptTooLong { prompt, tokens: 300, context: 256 } if prompt == "long"), "{error}");
-    let error = Engine::new().generate(&model, &tokenizer, &asked, 1, 0, None, &mut |_| false).unwrap_err();
+    let error = Engine::new().generate(&model, &tokenizer, &asked, 1, 0, &mut |_| false).unwrap_err();
     assert!(matches!(error, ActorError::Interrupted));
     let _guard = tch::no_grad_guard();
     let _ = model.params()[1].value().detach().fill_(f64::NAN);
-    let error = Engine::new().generate(&model, &tokenizer, &asked, 1, 0, None, &mut |_| true).unwrap_err();
+    let error = Engine::new().generate(&model, &tokenizer, &asked, 1, 0, &mut |_| true).unwrap_err();
     assert!(matches!(error, ActorError::NotFinite { .. }), "{error}");
 }
 

@@ -23,7 +23,7 @@ use crate::bench::{
     questions, spread,
 };
 use crate::exit::{Code, Exit, OrExit, refused};
-use crate::{machine, session};
+use crate::{machine, session, trace};
 
 /// Seconds of one step by phase.
 #[derive(Debug, Clone, Copy, Default)]
@@ -51,6 +51,7 @@ pub(super) fn bench(args: &BenchGrpoArgs) -> Result<Code, Exit> {
     if args.prompts == 0 || args.group < 2 || args.new_tokens == 0 || args.steps == 0 {
         return Err(refused("--prompts, --new-tokens and --steps must be 1 or more, --group 2 or more"));
     }
+    let _trace = trace::start(args.trace.as_deref())?;
     let threads = session::start_libtorch(args.threads);
     let opened = session::open_model(&args.model)?;
     let prompts = questions(&opened.tokenizer, &args.data, args.prompts * (args.steps + 1))?;
@@ -121,19 +122,21 @@ impl<'a> Bench<'a> {
         };
         let requests: Vec<RolloutRequest> = prompts.iter().enumerate().map(request).collect();
         let slots = self.args.group * prompts.len();
-        let recording = Some(&mut self.recording);
-        self.engine.generate(self.model, self.tokenizer, &requests, slots, step as u64, recording, &mut |_| true).or_failed()
+        let (parts, recording) = ((self.model, self.tokenizer), &mut self.recording);
+        self.engine.record(parts, &requests, slots, step as u64, recording, &mut |_| true).or_failed()
     }
 
     fn step(&mut self, step: usize, prompts: &[Arc<Prompt>]) -> Result<(Phases, Vec<RolloutGroup>), Exit> {
+        let _span = tracing::trace_span!("step").entered();
         let start = Instant::now();
-        let groups = self.generate(step, prompts)?;
+        let groups = tracing::trace_span!("generate").in_scope(|| self.generate(step, prompts))?;
         let generate = start.elapsed().as_secs_f64();
         let scored: Vec<ScoredGroup> = groups.iter().map(|g| self.rewards.score(g.clone())).collect();
         let batch = credit(self.algorithm.as_ref(), &mut AlgoState::default(), &scored, None, 1.0).or_failed()?;
         self.engine.release();
         let score = start.elapsed().as_secs_f64() - generate;
-        let report = self.learner.step(self.model, self.algorithm.as_ref(), &batch, (step as u64, step as u64), &mut self.recording).or_failed()?;
+        let report =
+            self.learner.step(self.model, self.algorithm.as_ref(), &batch, (step as u64, step as u64), &mut self.recording).or_failed()?;
         let whole = start.elapsed().as_secs_f64();
         let optimizer = report.metrics.get("time/optimizer").unwrap_or(0.0);
         Ok((Phases { generate, score, forward_backward: whole - generate - score - optimizer, optimizer, whole }, groups))

@@ -12,12 +12,13 @@ use serde_json::{Value, json};
 use crate::args::BenchRolloutArgs;
 use crate::bench::{ceilings, questions, spread};
 use crate::exit::{Code, Exit, OrExit, refused};
-use crate::{machine, session};
+use crate::{machine, session, trace};
 
 pub(super) fn bench(args: &BenchRolloutArgs) -> Result<Code, Exit> {
     if args.batch.contains(&0) || args.batch.is_empty() || args.prompt == 0 || args.new_tokens < 2 || args.repeats == 0 {
         return Err(refused("--batch, --prompt and --repeats must be 1 or more, --new-tokens 2 or more"));
     }
+    let _trace = trace::start(args.trace.as_deref())?;
     let threads = session::start_libtorch(args.threads);
     let opened = session::open_model(&args.model)?;
     let model = session::load(&opened.source)?;
@@ -64,7 +65,7 @@ fn one(model: &Model, tokenizer: &Tokenizer, prompts: &[Arc<Prompt>], args: &Ben
             first.get_or_insert_with(|| start.elapsed().as_secs_f64());
             true
         };
-        engine.generate(model, tokenizer, &requests, prompts.len(), 0, None, &mut observe).or_failed()?;
+        engine.generate(model, tokenizer, &requests, prompts.len(), 0, &mut observe).or_failed()?;
         let (total, first) = (start.elapsed().as_secs_f64(), first.unwrap_or_default());
         if repeat > 0 {
             prefill.push((prompts.len() * args.prompt) as f64 / first);

@@ -48,7 +48,7 @@ pub(crate) fn generate(args: &GenerateArgs) -> Result<Code, Exit> {
         };
         printed.is_ok()
     };
-    let result = Engine::new().generate(&model, &opened.tokenizer, &requests, args.slots, 0, None, &mut observe);
+    let result = Engine::new().generate(&model, &opened.tokenizer, &requests, args.slots, 0, &mut observe);
     printed?;
     result.or_failed()?;
     if single && !args.json {

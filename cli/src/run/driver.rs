@@ -229,7 +229,7 @@ impl<'a> Driver<'a> {
         let version = self.controller.view().version;
         let Self { engine, model, tokenizer, timers, signals, recording, .. } = self;
         let mut going = |_: Progress<'_>| !signals.asked();
-        let work = || engine.generate(model, tokenizer, &batch.requests, batch.slots, version, Some(recording), &mut going);
+        let work = || engine.record((model, tokenizer), &batch.requests, batch.slots, version, recording, &mut going);
         let result = timers.time("generate", work);
         match result {
             Ok(groups) => {

@@ -71,7 +71,7 @@ impl Evaluation<'_> {
         };
         let requests: Vec<RolloutRequest> = prompts.iter().enumerate().map(request).collect();
         let mut observe = |_: Progress<'_>| going();
-        let groups = engine.generate(model, self.tokenizer, &requests, self.slots, 0, None, &mut observe).or_failed()?;
+        let groups = engine.generate(model, self.tokenizer, &requests, self.slots, 0, &mut observe).or_failed()?;
         let tokens = groups.iter().flat_map(|g| &g.rollouts).map(|r| r.tokens.len() as u64).sum();
         let samples: Vec<Sample> = groups.into_iter().flat_map(|g| self.judge(g)).collect();
         let task = TaskResult::of(samples.iter().map(|s| s.correct)).or_failed()?;

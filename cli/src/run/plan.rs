@@ -30,7 +30,7 @@ pub(crate) fn plan(job: &Job, opened: &Opened) -> Result<Value, Exit> {
     let tokens = p as f64 * (prompts.mean + (g * new) as f64);
     let micro = (tokens / job.learner.micro_tokens as f64).ceil();
     let updates = u64::from(job.learner.epochs) * job.learner.minibatches as u64;
-    let memory = memory(job, opened);
+    let memory = memory(job, opened, prompts);
     let total: u64 = memory.iter().map(|(_, bytes)| bytes).sum();
     let rewards: Vec<&str> = job.rewards.labels().collect();
     Ok(json!({
@@ -45,7 +45,7 @@ pub(crate) fn plan(job: &Job, opened: &Opened) -> Result<Value, Exit> {
                   "epochs": (job.plan.steps as f64 * p as f64) / job.split.train.len() as f64 },
         "memory_mb": memory.iter().map(|(name, bytes)| ((*name).to_owned(), json!(bytes >> 20))).collect::<serde_json::Map<_, _>>(),
         "memory_total_mb": total >> 20, "memory_free_mb": machine::free_memory().map(|b| b >> 20),
-        "micro_tokens": job.learner.micro_tokens, "slots": job.plan.slots,
+        "micro_tokens": job.learner.micro_tokens, "slots": job.plan.slots, "tape_mb": job.tape_bytes >> 20, "reuse_rollout": job.reuse,
     }))
 }
 
@@ -61,20 +61,24 @@ fn lengths(job: &Job, opened: &Opened) -> Result<Lengths, Exit> {
 }
 
 /// Bytes by what they are for.
-fn memory(job: &Job, opened: &Opened) -> Vec<(&'static str, u64)> {
+fn memory(job: &Job, opened: &Opened, prompts: Lengths) -> Vec<(&'static str, u64)> {
     let config = &opened.source.config;
     let weights = opened.source.weight_bytes() as u64;
-    let row = (config.layers as i64
-        * (4 * config.hidden + 2 * config.heads * config.head_dim + 2 * config.kv_heads * config.head_dim + 2 * config.intermediate)
-        * 4) as u64;
+    // What a decoder layer keeps of a row: input, q, k and v, gate and up.
+    let layer = config.hidden + (config.heads + 2 * config.kv_heads) * config.head_dim + 2 * config.intermediate;
+    let row = (config.layers as i64 * layer * 4) as u64;
     let slots = job.plan.slots;
+    let completions = (job.plan.prompts_per_step * job.plan.group_size * job.sampling.max_new_tokens) as f64;
+    let rows = job.plan.prompts_per_step as f64 * prompts.mean + completions;
+    let kept =
+        if job.reuse { rows * row as f64 + completions * (config.vocab * 4) as f64 } else { job.learner.micro_tokens as f64 * row as f64 };
     let reference = if job.algorithm.needs().reference { weights } else { 0 };
     vec![
         ("weights", weights),
         ("gradients", weights),
         ("moments", 2 * weights),
         ("reference", reference),
-        ("activations", job.learner.micro_tokens as u64 * row),
+        ("activations", (kept as u64).min(job.tape_bytes as u64)),
         ("kv_cache", KvCache::bytes(config, Kind::Float, slots, job.sampling.max_new_tokens) as u64),
         ("logits", (slots.max(256) as i64 * config.vocab * 4) as u64),
     ]
@@ -94,13 +98,13 @@ pub(crate) fn check_context(job: &Job, opened: &Opened) -> Result<(), Exit> {
         );
         return Err(refused(message));
     }
-    let total: u64 = memory(job, opened).iter().map(|(_, b)| b).sum();
+    let total: u64 = memory(job, opened, prompts).iter().map(|(_, b)| b).sum();
     if let Some(free) = machine::free_memory().filter(|free| total > *free) {
         let message = format!(
-            "the run needs about {} MB of memory and {} MB are free; lower learner.micro_tokens ({}), rollout.slots ({}) or sampling.max_new_tokens",
+            "the run needs about {} MB of memory and {} MB are free; lower learner.tape_mb ({}), rollout.slots ({}) or sampling.max_new_tokens",
             total >> 20,
             free >> 20,
-            job.learner.micro_tokens,
+            job.tape_bytes >> 20,
             job.plan.slots
         );
         return Err(refused(message));

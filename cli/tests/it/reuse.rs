@@ -64,7 +64,7 @@ fn step(model: &Model, tokenizer: &Tokenizer, algorithm: &str, memory: Memory, u
     let algorithm = build(algorithm, &json!({})).unwrap();
     let mut learner = learner(model);
     // Fewer slots than rows, so that rows enter when others have left.
-    let groups = Engine::new().generate(model, tokenizer, &requests(tokenizer), 7, 3, Some(&mut recording), &mut |_| true).unwrap();
+    let groups = Engine::new().record((model, tokenizer), &requests(tokenizer), 7, 3, &mut recording, &mut |_| true).unwrap();
     let tokens = groups.iter().flat_map(|g| &g.rollouts).map(|r| r.tokens.clone()).collect();
     let verdict = |tokens: &[u32]| Verdict::score_of(f64::from(tokens.iter().sum::<u32>() % 17));
     let score = |g: collimate_types::RolloutGroup| {
