@@ -21,6 +21,8 @@ pub struct Needs {
     pub behaviour: bool,
     /// The score of the answer that greedy decoding gives to each prompt ([`GroupRewards::greedy`]).
     pub greedy: bool,
+    /// Credit compares the answers to one prompt: a group of one teaches nothing.
+    pub siblings: bool,
     /// The loss couples rows of different micro-batches: it must see all leaves of an update at once.
     pub whole_batch: bool,
     /// Groups whose scores are all equal are dropped and refilled.
@@ -145,4 +147,19 @@ pub trait CriticLoss: Send + std::fmt::Debug {
     /// # Errors
     /// When a shape is wrong.
     fn loss(&self, leaves: &CriticLeaves<'_>, denominators: &Denominators) -> Result<RoleLoss, AlgorithmError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_state_of_an_older_checkpoint_loads_and_a_new_one_comes_back() {
+        let old: AlgoState = serde_json::from_str(r#"{"moving_baseline":0.5}"#).unwrap();
+        assert_eq!(old, AlgoState { moving_baseline: Some(0.5), ..AlgoState::default() });
+        assert_eq!(serde_json::to_string(&old).unwrap(), r#"{"moving_baseline":0.5}"#);
+        let implicit_rewards = Some(crate::preference::RunningMean { mean: 0.25, count: 8.0 });
+        let new = AlgoState { moving_baseline: None, kl_coefficient: Some(0.1), implicit_rewards };
+        assert_eq!(serde_json::from_str::<AlgoState>(&serde_json::to_string(&new).unwrap()).unwrap(), new);
+    }
 }

@@ -80,7 +80,9 @@ impl Card {
     pub fn to_markdown(&self) -> String {
         let mut text = format!("## `{}`\n\n{}\n\nLearns from {}.\n\n", self.name, self.claim, self.family.data());
         text.push_str(&format!("Paper: {}\n\n```text\n{}\n```\n\n", self.paper, self.equation));
-        text.push_str(&format!("Parts: {}\n", self.parts.join(", ")));
+        if !self.parts.is_empty() {
+            text.push_str(&format!("Parts: {}\n", self.parts.join(", ")));
+        }
         if self.all_knobs().next().is_some() {
             text.push_str("\n| knob | default | what it does |\n|---|---|---|\n");
             for k in self.all_knobs() {
@@ -97,7 +99,9 @@ impl fmt::Display for Card {
         for line in self.equation.lines() {
             writeln!(f, "    {line}")?;
         }
-        writeln!(f, "\n  parts: {}", self.parts.join(", "))?;
+        if !self.parts.is_empty() {
+            writeln!(f, "\n  parts: {}", self.parts.join(", "))?;
+        }
         for k in self.all_knobs() {
             writeln!(f, "  {} = {}\n      {}", k.name, k.default, k.help)?;
         }

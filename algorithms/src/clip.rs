@@ -14,7 +14,7 @@ pub struct Clip {
     pub high: f64,
     /// δ: an upper bound of the unclipped ratio too, which bounds the loss of negative advantages (INTELLECT-2, arXiv:2505.07291).
     pub delta: Option<f64>,
-    /// c: the loss of a negative advantage is at most `−c·A` (dual clip, Ye et al. 2020, arXiv:1912.09729, eq. 5).
+    /// c: the loss of a negative advantage is at most `−c·A` (dual clip, Ye et al. 2020, arXiv:1912.09729).
     pub dual: Option<f64>,
 }
 

@@ -184,6 +184,17 @@ proptest! {
         }
     }
 
+    /// What an algorithm that compares siblings says of a group of one, and only such an algorithm.
+    #[test]
+    fn who_compares_siblings_credits_a_group_of_one_with_nothing(score in 0.5..3.0_f64) {
+        for name in names(Family::Online) {
+            let compares = build(name, &json!({})).unwrap().needs().siblings;
+            let row = &credit(name, &[vec![Some(score)], vec![Some(-score), Some(0.1)]])[0][0];
+            let nothing = matches!(row, RowCredit::Sequence(a) if a.abs() < 1e-12);
+            prop_assert!(nothing == compares, "{name}: {row:?}");
+        }
+    }
+
     /// With equal lengths the baseline of least variance is the mean.
     #[test]
     fn opo_of_equal_lengths_is_centred_grpo(groups in groups()) {

@@ -70,7 +70,7 @@ pub fn sequence(logp: &Tensor, logp_old: &Tensor, trained: &Tensor) -> Tensor {
     ((logp - logp_old) * trained).sum_dim_intlist(-1, true, logp.kind()).exp()
 }
 
-/// `ρ[b] = exp((1/len_b) Σ_t trained·(log π − log π_old))`: the geometric mean of a completion's ratios (GSPO, arXiv:2507.18071, eq. 7).
+/// `ρ[b] = exp((1/len_b) Σ_t trained·(log π − log π_old))`: the geometric mean of a completion's ratios (GSPO, arXiv:2507.18071).
 ///
 /// # Shapes
 /// `logp`, `logp_old`, `trained [B, T]` → `[B, 1]`

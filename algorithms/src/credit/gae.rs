@@ -3,7 +3,7 @@
 use super::{CreditRule, Shaped, whiten_tokens};
 use crate::{AlgoState, AlgorithmError, Credit, Needs, RowCredit, Stats, value::explained_variance};
 
-/// GAE with a λ of its own for the critic's returns (split lambdas: VC-PPO, arXiv:2503.01491, section 3.2).
+/// GAE with a λ of its own for the critic's returns (split lambdas: VC-PPO, arXiv:2503.01491).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Gae {
     /// γ: what a reward is worth a token later.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{CreditRule, Scores, Shaped, mean, per_sequence, std};
-use crate::{AlgoState, AlgorithmError, Credit};
+use crate::{AlgoState, AlgorithmError, Credit, Needs};
 
 /// Added to the deviation before dividing: TRL's value.
 const EPS: f64 = 1e-4;
@@ -52,6 +52,10 @@ pub struct Centred(pub Scale);
 impl CreditRule for Centred {
     fn name(&self) -> &'static str {
         "credit::centre"
+    }
+
+    fn needs(&self) -> Needs {
+        Needs { siblings: true, ..Needs::default() }
     }
 
     fn credit(&self, _: &mut AlgoState, rewards: &Shaped<'_>) -> Result<Credit, AlgorithmError> {

@@ -1,7 +1,7 @@
 //! Each answer against the mean of its siblings (RLOO: Ahmadian et al. 2024, arXiv:2402.14740, eq. 8).
 
 use super::{CreditRule, Scores, Shaped, mean, per_sequence, std};
-use crate::{AlgoState, AlgorithmError, Credit};
+use crate::{AlgoState, AlgorithmError, Credit, Needs};
 
 /// Added to the deviation before dividing: TRL's value.
 const EPS: f64 = 1e-4;
@@ -28,6 +28,10 @@ pub struct LeaveOneOut {
 impl CreditRule for LeaveOneOut {
     fn name(&self) -> &'static str {
         "credit::leave_one_out"
+    }
+
+    fn needs(&self) -> Needs {
+        Needs { siblings: true, ..Needs::default() }
     }
 
     fn credit(&self, _: &mut AlgoState, rewards: &Shaped<'_>) -> Result<Credit, AlgorithmError> {

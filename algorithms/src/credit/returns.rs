@@ -3,7 +3,7 @@
 use super::{CreditRule, Shaped, whiten_tokens};
 use crate::{AlgoState, AlgorithmError, Credit, RowCredit};
 
-/// Discounted rewards to go, whitened over the trained tokens of the batch (REINFORCE++, arXiv:2501.03262, eq. 6 and 7).
+/// Discounted rewards to go, whitened over the trained tokens of the batch (REINFORCE++, arXiv:2501.03262).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RewardToGo {
     /// γ: what a reward is worth a token later.

@@ -158,3 +158,27 @@ impl Algorithm for Online {
         self.critic.as_ref().map(|c| c as &dyn CriticLoss)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::credit::{Centred, RewardToGo, Scale};
+
+    fn compose(credit: Box<dyn CreditRule>, ratio: Level, aggregation: Aggregation) -> Result<Online, String> {
+        let card = crate::find("grpo").unwrap().card;
+        let knobs = Knobs { aggregation, ..Knobs::default() };
+        Online::new(card, &knobs, Parts { credit, ratio, gate: Box::new(knobs.clip()) }).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn a_ratio_of_the_completion_takes_one_credit_and_one_average() {
+        let (tokens, by_row) = (Box::new(RewardToGo { gamma: 1.0 }), Aggregation::SequenceMeanTokenMean);
+        let error = compose(tokens, Level::SequenceMean, by_row).unwrap_err();
+        assert!(error.contains("credit::reward_to_go") && error.contains("one credit a completion"), "{error}");
+        let centred = || Box::new(Centred(Scale::Group));
+        let error = compose(centred(), Level::SequenceProduct, Aggregation::TokenSum).unwrap_err();
+        assert!(error.contains("reduce::token_sum") && error.contains("unweighed by length"), "{error}");
+        let parts = compose(centred(), Level::SequenceMean, by_row).unwrap().parts();
+        assert_eq!(parts, ["credit::centre", "ratio::sequence_mean", "clip::surrogate", "reduce::row_mean_token_mean"]);
+    }
+}

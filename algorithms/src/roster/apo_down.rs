@@ -12,7 +12,7 @@ pub(super) static CARD: Card = Card {
     name: "apo_down",
     family: Family::Pairs,
     claim: "Anchored preference optimisation for preferred answers that are worse than the policy's own: both fall, the other one further.",
-    paper: "D'Oosterlinck et al. 2024, Anchored Preference Optimization, arXiv:2408.06266, eq. 8",
+    paper: "D'Oosterlinck et al. 2024, Anchored Preference Optimization, arXiv:2408.06266",
     equation: "r = beta (log pi - log pi_ref)\nL = mean [ sigmoid(r_chosen) + 1 - sigmoid(r_chosen - r_rejected) ]",
     parts: &["preference::log_ratio", "apo_down::Downward"],
     knobs: &[&[preference::beta("0.1"), preference::SFT_WEIGHT]],

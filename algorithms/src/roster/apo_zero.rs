@@ -12,7 +12,7 @@ pub(super) static CARD: Card = Card {
     name: "apo_zero",
     family: Family::Pairs,
     claim: "Anchored preference optimisation for preferred answers that are better than the policy's own: they rise, the others fall.",
-    paper: "D'Oosterlinck et al. 2024, Anchored Preference Optimization, arXiv:2408.06266, eq. 7",
+    paper: "D'Oosterlinck et al. 2024, Anchored Preference Optimization, arXiv:2408.06266",
     equation: "r = beta (log pi - log pi_ref)\nL = mean [ 1 - sigmoid(r_chosen) + sigmoid(r_rejected) ]",
     parts: &["preference::log_ratio", "apo_zero::Anchored"],
     knobs: &[&[preference::beta("0.1"), preference::SFT_WEIGHT]],

@@ -14,7 +14,7 @@ pub(super) static CARD: Card = Card {
     name: "bco_pair",
     family: Family::Pairs,
     claim: "Binary classifier optimisation: each answer for itself is above or below the mean reward of all answers so far.",
-    paper: "Jung et al. 2024, Binary Classifier Optimization, arXiv:2404.04656, eq. 13",
+    paper: "Jung et al. 2024, Binary Classifier Optimization, arXiv:2404.04656",
     equation: "r = beta (log pi - log pi_ref),  delta = mean of all r of the run, this batch included\n\
                L = mean [ -log sigmoid(r_chosen - delta) - log sigmoid(-(r_rejected - delta)) ]",
     parts: &["preference::log_ratio", "bco_pair::Threshold"],

@@ -16,7 +16,7 @@ pub(super) static CARD: Card = Card {
     name: "cispo",
     family: Family::Online,
     claim: "The plain policy gradient with a capped importance weight: a token far off policy counts less, and none is cut out.",
-    paper: "MiniMax 2025, MiniMax-M1, arXiv:2506.13585, eq. 4 and 5",
+    paper: "MiniMax 2025, MiniMax-M1, arXiv:2506.13585, section 3",
     equation: "A[p,g] = (r[p,g] - mean_h r[p,h]) / (std_h r[p,h] + 1e-4)\n\
                L = 1/tokens sum_bt [ -stop(clip(rho, ratio_min, ratio_max)) A log pi + beta k3 ]",
     parts: &["credit::centre", "ratio::token", "cispo::CappedWeight", "kl::k3", "reduce::token_mean"],

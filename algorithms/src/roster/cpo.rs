@@ -11,7 +11,7 @@ pub(super) static CARD: Card = Card {
     name: "cpo",
     family: Family::Pairs,
     claim: "Contrastive preference optimisation: DPO with a uniform reference, held by the likelihood of the preferred answers.",
-    paper: "Xu et al. 2024, Contrastive Preference Optimization, arXiv:2401.08417, eq. 5",
+    paper: "Xu et al. 2024, Contrastive Preference Optimization, arXiv:2401.08417",
     equation: "L = mean [ -log sigmoid(beta (log pi(chosen) - log pi(rejected))) ] + alpha nll(chosen)",
     parts: &["preference::log_prob", "preference::logistic"],
     knobs: &[&[preference::beta("0.1"), preference::SMOOTHING, Knob { default: "1.0", ..SFT_WEIGHT }]],

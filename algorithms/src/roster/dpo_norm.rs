@@ -11,7 +11,7 @@ pub(super) static CARD: Card = Card {
     name: "dpo_norm",
     family: Family::Pairs,
     claim: "DPO on log-ratios by token: length gives no advantage. It takes a larger beta.",
-    paper: "Lambert et al. 2024, Tulu 3, arXiv:2411.15124, eq. 6",
+    paper: "Lambert et al. 2024, Tulu 3, arXiv:2411.15124",
     equation: "h = (log pi - log pi_ref) / len, over the answer\nL = mean [ -log sigmoid(beta (h_chosen - h_rejected)) ]",
     parts: &["preference::log_ratio_mean", "preference::logistic"],
     knobs: &[&[preference::beta("5.0"), preference::SMOOTHING, preference::SFT_WEIGHT]],

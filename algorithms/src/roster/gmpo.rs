@@ -16,7 +16,7 @@ pub(super) static CARD: Card = Card {
     name: "gmpo",
     family: Family::Online,
     claim: "Geometric-mean policy optimisation: GRPO whose mean over a completion's ratios is geometric, with the clip by token.",
-    paper: "Zhao et al. 2025, Geometric-Mean Policy Optimization, arXiv:2507.20673, eq. 4",
+    paper: "Zhao et al. 2025, Geometric-Mean Policy Optimization, arXiv:2507.20673",
     equation: "A[p,g] = (r[p,g] - mean_h r[p,h]) / (std_h r[p,h] + 1e-4),  s = sign A,  l = log pi - log pi_old\n\
                L = 1/B sum_b [ -A exp(1/len_b sum_t s min(s l, s clip(l, -e_low, e_high))) + beta 1/len_b sum_t k3 ]",
     parts: &["credit::centre", "ratio::token", "gmpo::GeometricMean", "kl::k3", "reduce::row_mean_token_mean"],

@@ -12,7 +12,7 @@ pub(super) static CARD: Card = Card {
     name: "hinge",
     family: Family::Pairs,
     claim: "A margin to reach and no more: a pair that is won clearly enough gives no gradient.",
-    paper: "Zhao et al. 2023, SLiC-HF, arXiv:2305.10425; Liu et al. 2023, RSO, arXiv:2309.06657, eq. 5",
+    paper: "Zhao et al. 2023, SLiC-HF, arXiv:2305.10425; Liu et al. 2023, RSO, arXiv:2309.06657",
     equation: "h = log pi - log pi_ref, summed over the answer\nL = mean [ max(0, 1 - beta (h_chosen - h_rejected)) ]",
     parts: &["preference::log_ratio", "hinge::Hinge"],
     knobs: &[&[preference::beta("0.1"), preference::SMOOTHING, preference::SFT_WEIGHT]],

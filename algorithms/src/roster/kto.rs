@@ -15,7 +15,7 @@ pub(super) static CARD: Card = Card {
     name: "kto",
     family: Family::Labelled,
     claim: "Kahneman-Tversky optimisation: single answers, liked or not, each against the KL the policy has moved so far.",
-    paper: "Ethayarajh et al. 2024, KTO, arXiv:2402.01306, eq. 8",
+    paper: "Ethayarajh et al. 2024, KTO, arXiv:2402.01306",
     equation: "h = log pi - log pi_ref, summed over the answer;  z = max(0, mean h of mismatched prompts and answers), without gradient\n\
                L = mean [ w_d (1 - sigmoid(beta (h - z))) if desirable, else w_u (1 - sigmoid(beta (z - h))) ]",
     parts: &["preference::log_ratio"],

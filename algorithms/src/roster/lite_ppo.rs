@@ -14,7 +14,7 @@ pub(super) static CARD: Card = Card {
     name: "lite_ppo",
     family: Family::Online,
     claim: "PPO's clip without a critic: centred by group, divided by the deviation of the batch, averaged over all tokens.",
-    paper: "Liu et al. 2025, Part I: Tricks or Traps? A Deep Dive into RL for LLM Reasoning, arXiv:2508.08221, section 5",
+    paper: "Liu et al. 2025, Part I: Tricks or Traps? A Deep Dive into RL for LLM Reasoning, arXiv:2508.08221",
     equation: "A[p,g] = (r[p,g] - mean_h r[p,h]) / (std r + 1e-4)\n\
                L = 1/tokens sum_bt [ -min(rho A, clip(rho, 1-e_low, 1+e_high) A) + beta k3 ]",
     parts: &["credit::centre", "ratio::token", "clip::surrogate", "kl::k3", "reduce::token_mean"],

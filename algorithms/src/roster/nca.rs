@@ -12,7 +12,7 @@ pub(super) static CARD: Card = Card {
     name: "nca",
     family: Family::Pairs,
     claim: "Noise contrastive alignment: rewards themselves, and not their difference, are pulled apart from 0, so the preferred answer does not fade.",
-    paper: "Chen et al. 2024, Noise Contrastive Alignment of Language Models with Explicit Rewards, arXiv:2402.05369, eq. 15",
+    paper: "Chen et al. 2024, Noise Contrastive Alignment of Language Models with Explicit Rewards, arXiv:2402.05369",
     equation: "r = beta (log pi - log pi_ref)\nL = mean [ -log s(r_chosen) - 1/2 log s(-r_chosen) - 1/2 log s(-r_rejected) ],  s = sigmoid",
     parts: &["preference::log_ratio", "nca::Contrast"],
     knobs: &[&[preference::beta("0.1"), preference::SFT_WEIGHT]],

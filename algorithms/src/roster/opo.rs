@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::{
-    AlgoState, Algorithm, AlgorithmError, Card, Credit, Family, KnobError,
+    AlgoState, Algorithm, AlgorithmError, Card, Credit, Family, KnobError, Needs,
     credit::{self, CreditRule, Shaped},
     kl::Estimator,
     online::{self, Knobs, Online, Parts, Place, Plain},
@@ -15,7 +15,7 @@ pub(super) static CARD: Card = Card {
     name: "opo",
     family: Family::Online,
     claim: "The plain policy gradient with the baseline of least variance: a group's rewards averaged by length. One update a batch.",
-    paper: "Hao et al. 2025, On-Policy RL with Optimal Reward Baseline, arXiv:2505.23585, eq. 9 and 10",
+    paper: "Hao et al. 2025, On-Policy RL with Optimal Reward Baseline, arXiv:2505.23585",
     equation: "A[p,g] = r[p,g] - sum_h len_h r[p,h] / sum_h len_h\nL = 1/B sum_b sum_t -A log pi",
     parts: &["credit::length_weighted", "kl::k1", "online::plain", "reduce::row_mean_token_sum"],
     knobs: &[
@@ -32,6 +32,10 @@ struct LengthWeighted;
 impl CreditRule for LengthWeighted {
     fn name(&self) -> &'static str {
         "credit::length_weighted"
+    }
+
+    fn needs(&self) -> Needs {
+        Needs { siblings: true, ..Needs::default() }
     }
 
     fn credit(&self, _: &mut AlgoState, rewards: &Shaped<'_>) -> Result<Credit, AlgorithmError> {

@@ -17,7 +17,7 @@ pub(super) static CARD: Card = Card {
     name: "reinforce_pp",
     family: Family::Online,
     claim: "PPO without a critic: rewards to go with a KL by token, centred and scaled over all tokens of the batch. One answer a prompt will do.",
-    paper: "Hu et al. 2025, REINFORCE++, arXiv:2501.03262, eq. 5 to 7",
+    paper: "Hu et al. 2025, REINFORCE++, arXiv:2501.03262",
     equation: "r_t = [t is last] r - beta (log pi_old - log pi_ref),  R_t = r_t + gamma R_{t+1}\n\
                A = (R - mean R) / sqrt(var R + 1e-8) over the trained tokens of the batch\n\
                L = 1/tokens sum_bt -min(rho A, clip(rho, 1-e_low, 1+e_high) A)",

@@ -1,10 +1,10 @@
-//! REINFORCE++ with a group baseline (Hu et al. 2025, arXiv:2501.03262, section 3.3): rewards centred by group, then whitened over the
+//! REINFORCE++ with a group baseline (Hu et al. 2025, arXiv:2501.03262): rewards centred by group, then whitened over the
 //! tokens of the batch.
 
 use serde_json::Value;
 
 use crate::{
-    AlgoState, Algorithm, AlgorithmError, Card, Credit, Family, KnobError,
+    AlgoState, Algorithm, AlgorithmError, Card, Credit, Family, KnobError, Needs,
     credit::{self, CreditRule, Scale, Shaped},
     kl::Estimator,
     online::{self, Knobs, Online, Parts},
@@ -15,7 +15,7 @@ pub(super) static CARD: Card = Card {
     name: "reinforce_pp_baseline",
     family: Family::Online,
     claim: "REINFORCE++ for several answers a prompt: centred by group, scaled over the batch, with a k2 KL in the loss.",
-    paper: "Hu et al. 2025, REINFORCE++, arXiv:2501.03262, eq. 8 and 9",
+    paper: "Hu et al. 2025, REINFORCE++, arXiv:2501.03262",
     equation: "a[p,g] = r[p,g] - mean_h r[p,h],  A = (a - mean a) / sqrt(var a + 1e-8) over the trained tokens of the batch\n\
                L = 1/tokens sum_bt [ -min(rho A, clip(rho, 1-e_low, 1+e_high) A) + beta k2 ]",
     parts: &["credit::centre_whiten", "ratio::token", "clip::surrogate", "kl::k2", "reduce::token_mean"],
@@ -34,6 +34,10 @@ struct CentredWhitened;
 impl CreditRule for CentredWhitened {
     fn name(&self) -> &'static str {
         "credit::centre_whiten"
+    }
+
+    fn needs(&self) -> Needs {
+        Needs { siblings: true, ..Needs::default() }
     }
 
     fn credit(&self, _: &mut AlgoState, rewards: &Shaped<'_>) -> Result<Credit, AlgorithmError> {

@@ -12,7 +12,7 @@ pub(super) static CARD: Card = Card {
     name: "robust",
     family: Family::Pairs,
     claim: "DPO for labels that are flipped at a known rate: its mean over the flips is the loss of the clean labels.",
-    paper: "Chowdhury et al. 2024, Provably Robust DPO, arXiv:2403.00409, eq. 12",
+    paper: "Chowdhury et al. 2024, Provably Robust DPO, arXiv:2403.00409",
     equation: "d = beta (h_chosen - h_rejected),  h = log pi - log pi_ref\n\
                L = mean [ (-(1-e) log sigmoid(d) + e log sigmoid(-d)) / (1 - 2 e) ]",
     parts: &["preference::log_ratio", "robust::Unflipped"],

@@ -17,7 +17,7 @@ pub(super) static CARD: Card = Card {
     name: "sapo",
     family: Family::Online,
     claim: "A soft gate in place of the clip: off-policy tokens fade instead of being cut, negative ones faster.",
-    paper: "Gao et al. 2025, Soft Adaptive Policy Optimization, arXiv:2511.20347, eq. 5 and 6",
+    paper: "Gao et al. 2025, Soft Adaptive Policy Optimization, arXiv:2511.20347",
     equation: "A[p,g] = (r[p,g] - mean_h r[p,h]) / (std_h r[p,h] + 1e-4)\n\
                f(rho) = 4/tau sigmoid(tau (rho - 1)),  tau = tau_pos if A > 0, else tau_neg\n\
                L = 1/B sum_b 1/len_b sum_t [ -f(rho) A + beta k3 ]",
