@@ -111,7 +111,7 @@ fn pair_loss(name: &str, pairs: &[Pair], cuts: &[(i64, i64)]) -> (f64, Vec<f64>)
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn micro_batching_and_padding_change_nothing(cut in 1..16_i64, second in 0..15_i64, padding in 0..4_i64) {
