@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{Algorithm, Build, Card, KnobError, Method, error::most_similar};
+use crate::{Algorithm, Build, Card, Family, KnobError, Method, error::most_similar};
 
 /// An algorithm in the roster.
 #[derive(Debug, Clone, Copy)]
@@ -87,6 +87,11 @@ pub fn method(name: &str, knobs: &Value) -> Result<Method, KnobError> {
 /// # Errors
 /// As [`method`], and when the algorithm learns from given data.
 pub fn build(name: &str, knobs: &Value) -> Result<Box<dyn Algorithm>, KnobError> {
+    let card = find(name)?.card;
+    if card.family != Family::Online {
+        // Told before its knobs are read: a recipe's are likely another algorithm's.
+        return Err(KnobError::Family { algorithm: card.name, has: card.family.data(), wanted: Family::Online.data() });
+    }
     method(name, knobs)?.online()
 }
 
@@ -135,7 +140,7 @@ mod tests {
 
     #[test]
     fn another_family_is_refused_with_what_it_learns_from() {
-        let error = build("dpo", &json!({})).unwrap_err().to_string();
+        let error = build("dpo", &json!({"epsilon_low": 0.2})).unwrap_err().to_string();
         assert_eq!(error, "`dpo` learns from pairs of answers, one preferred, not from answers it draws itself and their scores");
     }
 

@@ -88,23 +88,29 @@ fn algorithm(loaded: &Loaded, recipe: &Recipe) -> Result<Box<dyn Algorithm>, Box
     })?;
     match unmet(algorithm.needs()) {
         None => Ok(algorithm),
-        Some((what, mend)) => {
+        Some((key, what, mend)) => {
             let text = format!("`{}` needs {what}, which a run does not compute", recipe.algorithm.name);
-            Err(Box::new(loaded.problem("algorithm.name", text).help(mend)))
+            Err(Box::new(loaded.problem(key, text).help(mend)))
         }
     }
 }
 
-/// What an algorithm needs and a run does not compute, with what to choose instead.
-fn unmet(needs: Needs) -> Option<(&'static str, &'static str)> {
+/// What an algorithm needs and a run does not compute: the key to change, the thing, and what to choose instead.
+fn unmet(needs: Needs) -> Option<(&'static str, &'static str, &'static str)> {
+    let name = "algorithm.name";
     let all = [
-        (needs.values, "a critic's values", "choose an algorithm without a critic, such as reinforce_pp, rloo or grpo"),
-        (needs.greedy, "the score of a greedy answer to every prompt", "choose another baseline, such as rloo or reinforce"),
-        (needs.behaviour, "log-probabilities under the law that drew", "set algorithm.correction=\"none\": one engine draws and learns"),
-        (needs.full_kl, "the KL over the whole vocabulary", "set algorithm.kl_estimator to k1, k2 or k3"),
-        (needs.teacher, "a teacher's log-probabilities", "choose an algorithm without a teacher"),
+        (needs.values, name, "a critic's values", "choose an algorithm without a critic, such as reinforce_pp, rloo or grpo"),
+        (needs.greedy, name, "the score of a greedy answer to every prompt", "choose another baseline, such as rloo or reinforce"),
+        (needs.teacher, name, "a teacher's log-probabilities", "choose an algorithm without a teacher"),
+        (
+            needs.behaviour,
+            "algorithm.correction",
+            "log-probabilities under the law that drew",
+            "set it to none: one engine draws and learns",
+        ),
+        (needs.full_kl, "algorithm.kl_estimator", "the KL over the whole vocabulary", "set it to k1, k2 or k3"),
     ];
-    all.into_iter().find(|(needed, ..)| *needed).map(|(_, what, mend)| (what, mend))
+    all.into_iter().find(|(needed, ..)| *needed).map(|(_, key, what, mend)| (key, what, mend))
 }
 
 fn rewards(loaded: &Loaded, recipe: &Recipe) -> Result<RewardSet, Vec<Problem>> {
