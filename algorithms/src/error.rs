@@ -70,6 +70,30 @@ pub enum KnobError {
         /// What is wrong, with what is allowed.
         what: String,
     },
+    /// Two parts that make no sense together.
+    #[error("`{algorithm}`: `{knob}` {what} does not go with {with}: {why}")]
+    Clash {
+        /// The algorithm.
+        algorithm: &'static str,
+        /// The knob that is to change.
+        knob: &'static str,
+        /// Its value.
+        what: String,
+        /// What it stands beside.
+        with: String,
+        /// Why not, and what to set instead.
+        why: &'static str,
+    },
+    /// The algorithm learns from other data than the caller has.
+    #[error("`{algorithm}` learns from {has}, not from {wanted}")]
+    Family {
+        /// The algorithm.
+        algorithm: &'static str,
+        /// What it learns from.
+        has: &'static str,
+        /// What was asked for.
+        wanted: &'static str,
+    },
 }
 
 impl KnobError {
@@ -77,7 +101,8 @@ impl KnobError {
     #[must_use]
     pub fn knob(&self) -> Option<&str> {
         match self {
-            Self::UnknownAlgorithm { .. } => None,
+            Self::UnknownAlgorithm { .. } | Self::Family { .. } => None,
+            Self::Clash { knob, .. } => Some(knob),
             Self::UnknownKnob { knob, .. } | Self::Value { knob, .. } => Some(knob),
         }
     }

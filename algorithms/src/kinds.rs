@@ -1,11 +1,10 @@
 //! Laws of the whole roster that the stored cases do not reach: float32 leaves, the entropy bonus, statistics over micro-batches.
 
 use serde_json::json;
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
-use crate::{Denominators, Leaves, Stats, build};
+use crate::{Denominators, Family, Leaves, Stats, build, laws::names};
 
-const ALL: [&str; 5] = ["dapo", "dr_grpo", "grpo", "reinforce", "rloo"];
 const OVER: Denominators = Denominators { tokens: 7.0, rows: 3.0, groups: 1.0, max_new_tokens: 8.0 };
 
 /// Three rows of three tokens, two of them padded at the end; ratios on both sides of the clip.
@@ -22,11 +21,11 @@ fn rows(kind: Kind) -> [Tensor; 5] {
 
 #[test]
 fn float32_leaves_give_float32_losses_equal_to_float64s() {
-    for name in ALL {
+    for name in names(Family::Online) {
         let run = |kind: Kind| {
             let [logp, old, advantage, trained, _] = rows(kind);
             let logp = logp.set_requires_grad(true);
-            let leaves = Leaves { logp: &logp, logp_old: &old, logp_ref: None, entropy: None, advantage: &advantage, trained: &trained };
+            let leaves = Leaves::new(&logp, &old, &advantage, &trained);
             let loss = build(name, &json!({})).unwrap().loss(&leaves, &OVER).unwrap().policy;
             assert_eq!(loss.kind(), kind, "{name}");
             let grad = Tensor::run_backward(&[&loss], &[&logp], false, false).swap_remove(0).to_kind(Kind::Double);
@@ -42,7 +41,7 @@ fn float32_leaves_give_float32_losses_equal_to_float64s() {
 fn the_entropy_bonus_is_taken_off_each_trained_token_and_its_gradient_is_minus_its_share() {
     let [logp, old, advantage, trained, entropy] = rows(Kind::Double);
     let entropy = entropy.set_requires_grad(true);
-    let leaves = Leaves { logp: &logp, logp_old: &old, logp_ref: None, entropy: Some(&entropy), advantage: &advantage, trained: &trained };
+    let leaves = Leaves { entropy: Some(&entropy), ..Leaves::new(&logp, &old, &advantage, &trained) };
     let loss = |coef: f64| build("grpo", &json!({ "entropy": coef })).unwrap().loss(&leaves, &OVER).unwrap();
     let with = loss(0.5);
     let grad = Tensor::run_backward(&[&with.policy], &[&entropy], false, false).swap_remove(0);
@@ -59,10 +58,10 @@ fn the_entropy_bonus_is_taken_off_each_trained_token_and_its_gradient_is_minus_i
 #[test]
 fn statistics_of_micro_batches_add_up_to_those_of_the_batch() {
     let all = rows(Kind::Double);
-    for name in ALL {
+    for name in names(Family::Online) {
         let part = |start: i64, count: i64| -> Stats {
             let [logp, old, advantage, trained, _] = all.each_ref().map(|t| t.narrow(0, start, count));
-            let leaves = Leaves { logp: &logp, logp_old: &old, logp_ref: None, entropy: None, advantage: &advantage, trained: &trained };
+            let leaves = Leaves::new(&logp, &old, &advantage, &trained);
             build(name, &json!({})).unwrap().loss(&leaves, &OVER).unwrap().stats
         };
         let whole = part(0, 3).means();
@@ -72,15 +71,5 @@ fn statistics_of_micro_batches_add_up_to_those_of_the_batch() {
         for (figure, value) in sum.means() {
             assert!((value - whole[&figure]).abs() < 1e-12, "{name}: {figure}");
         }
-    }
-}
-
-#[test]
-fn leaves_that_are_needed_and_missing_are_named() {
-    let zeros = Tensor::zeros([2, 3], (Kind::Double, Device::Cpu));
-    let leaves = Leaves { logp: &zeros, logp_old: &zeros, logp_ref: None, entropy: None, advantage: &zeros, trained: &zeros };
-    for (knobs, leaf) in [(json!({"beta": 0.1}), "logp_ref"), (json!({"entropy": 0.1}), "entropy")] {
-        let error = build("grpo", &knobs).unwrap().loss(&leaves, &OVER).unwrap_err().to_string();
-        assert!(error.contains(leaf), "{error}");
     }
 }

@@ -22,6 +22,12 @@ impl Stats {
         self.sum(name, number((values.detach() * mask).sum(Kind::Double)), number(mask.sum(Kind::Double)));
     }
 
+    /// Adds the numbers of a tensor.
+    pub fn mean(&mut self, name: &str, values: &Tensor) {
+        let sum = f64::try_from(values.detach().to_kind(Kind::Double).sum(Kind::Double)).unwrap_or(f64::NAN);
+        self.sum(name, sum, values.numel() as f64);
+    }
+
     /// Adds all of another.
     pub fn add(&mut self, other: &Self) {
         for (name, (sum, count)) in &other.0 {

@@ -1,6 +1,6 @@
 //! Hop 6: nouns to numbers, the algorithm's credit, numbers to nouns.
 
-use collimate_algorithms::{AlgoState, Algorithm, CreditInput, GroupRewards, RowCredit};
+use collimate_algorithms::{AlgoState, Algorithm, CreditInput, GroupRewards, RowCredit, RowTokens};
 use collimate_types::{CreditedBatch, CreditedGroup, CreditedRow, Rollout, ScoredGroup};
 
 use crate::LearnerError;
@@ -24,8 +24,14 @@ pub fn credit(
     let scores: Vec<Vec<Option<f64>>> = groups.iter().map(|g| g.verdicts.iter().map(|v| v.score().map(|s| s.total)).collect()).collect();
     let lengths: Vec<Vec<usize>> = groups.iter().map(|g| g.group.rollouts.iter().map(|r| r.tokens.len()).collect()).collect();
     let kl: Option<Vec<Vec<f64>>> = reference.map(|r| groups.iter().zip(r).map(|(g, r)| kl_sums(g, r)).collect());
+    let log_ratios: Option<Vec<Vec<Vec<f64>>>> = reference.map(|r| groups.iter().zip(r).map(|(g, r)| log_ratios(g, r)).collect());
+    let tokens: Vec<Vec<RowTokens<'_>>> = (0..groups.len()).map(|p| tokens(&groups[p], log_ratios.as_ref().map(|l| &l[p]))).collect();
     let rewards: Vec<GroupRewards<'_>> = (0..groups.len())
-        .map(|p| GroupRewards { scores: &scores[p], lengths: &lengths[p], kl: kl.as_ref().map(|k| k[p].as_slice()) })
+        .map(|p| GroupRewards {
+            kl: kl.as_ref().map(|k| k[p].as_slice()),
+            tokens: Some(&tokens[p]),
+            ..GroupRewards::new(&scores[p], &lengths[p])
+        })
         .collect();
     let credit = algorithm.credit(state, &CreditInput { groups: &rewards })?;
     let row = |p: usize, g: usize, credit: &RowCredit| {
@@ -54,6 +60,18 @@ fn credited(rollout: &Rollout, advantage: Vec<f32>, logp_ref: Option<Vec<f32>>) 
         advantage,
         version: rollout.versions.0,
     })
+}
+
+/// What credit may look at of each token.
+fn tokens<'a>(group: &'a ScoredGroup, log_ratios: Option<&'a Vec<Vec<f64>>>) -> Vec<RowTokens<'a>> {
+    let row = |(g, r): (usize, &'a Rollout)| RowTokens { trained: &r.trained, kl: log_ratios.map(|l| l[g].as_slice()), values: None };
+    group.group.rollouts.iter().enumerate().map(row).collect()
+}
+
+/// `log π_old − log π_ref` of each token, in float64.
+fn log_ratios(group: &ScoredGroup, reference: &[Vec<f32>]) -> Vec<Vec<f64>> {
+    let row = |(r, reference): (&Rollout, &Vec<f32>)| r.logp.iter().zip(reference).map(|(a, b)| f64::from(*a) - f64::from(*b)).collect();
+    group.group.rollouts.iter().zip(reference).map(row).collect()
 }
 
 /// `Σ_t (log π_old − log π_ref)` of each completion, in float64.

@@ -310,7 +310,9 @@ impl Pass<'_> {
             logp,
             logp_old: &batch.logp_old,
             logp_ref: batch.logp_ref.as_ref(),
+            logp_behaviour: None,
             entropy,
+            full_kl: None,
             advantage: &batch.advantage,
             trained: &batch.trained,
         };
@@ -398,7 +400,9 @@ impl Joined {
             logp: &self.logp,
             logp_old: &self.logp_old,
             logp_ref: self.logp_ref.as_ref(),
+            logp_behaviour: None,
             entropy: self.entropy.as_ref(),
+            full_kl: None,
             advantage: &self.advantage,
             trained: &self.trained,
         }

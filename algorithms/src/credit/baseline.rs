@@ -1,6 +1,38 @@
 //! One baseline for a whole batch.
 
-use super::{Scores, mean};
+use super::{CreditRule, Scores, Shaped, mean, per_sequence};
+use crate::{AlgoState, AlgorithmError, Credit};
+
+/// [`batch_mean`] as a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchMean;
+
+impl CreditRule for BatchMean {
+    fn name(&self) -> &'static str {
+        "credit::batch_mean"
+    }
+
+    fn credit(&self, _: &mut AlgoState, rewards: &Shaped<'_>) -> Result<Credit, AlgorithmError> {
+        Ok(per_sequence(batch_mean(&rewards.scores)))
+    }
+}
+
+/// [`moving_average`] as a rule.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct MovingAverage {
+    /// How much of the baseline stays at each batch.
+    pub decay: f64,
+}
+
+impl CreditRule for MovingAverage {
+    fn name(&self) -> &'static str {
+        "credit::moving_average"
+    }
+
+    fn credit(&self, state: &mut AlgoState, rewards: &Shaped<'_>) -> Result<Credit, AlgorithmError> {
+        Ok(per_sequence(moving_average(&rewards.scores, &mut state.moving_baseline, self.decay)))
+    }
+}
 
 /// `Â = r − mean of the batch`.
 #[must_use]
@@ -40,6 +72,7 @@ mod tests {
         assert_eq!(b, Some(2.0));
         assert_eq!(moving_average(&batch(3.0), &mut b, 0.5), batch(1.0));
     }
+
     #[test]
     fn a_batch_without_scores_leaves_the_moving_baseline_alone() {
         let none = vec![vec![None, None]];

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Scores, mean, std};
+use super::{CreditRule, Scores, Shaped, mean, per_sequence, std};
+use crate::{AlgoState, AlgorithmError, Credit, Needs};
 
 /// Added to the deviation before dividing: TRL's value.
 const EPS: f64 = 1e-4;
@@ -42,4 +43,22 @@ pub fn centre(scores: &Scores, scale: Scale) -> Scores {
 #[must_use]
 pub fn group_std(group: &[Option<f64>]) -> f64 {
     std(group.iter().flatten().copied())
+}
+
+/// [`centre`] as a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Centred(pub Scale);
+
+impl CreditRule for Centred {
+    fn name(&self) -> &'static str {
+        "credit::centre"
+    }
+
+    fn needs(&self) -> Needs {
+        Needs { siblings: true, ..Needs::default() }
+    }
+
+    fn credit(&self, _: &mut AlgoState, rewards: &Shaped<'_>) -> Result<Credit, AlgorithmError> {
+        Ok(per_sequence(centre(&rewards.scores, self.0)))
+    }
 }

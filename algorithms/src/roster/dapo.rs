@@ -1,96 +1,78 @@
-//! DAPO (Yu et al. 2025, arXiv:2503.14476): clip-higher, every token counts the same, groups without spread are drawn anew.
+//! DAPO (Yu et al. 2025, arXiv:2503.14476): clip-higher, every token counts the same, groups without spread are drawn anew, and long
+//! completions are charged softly.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{KlTerm, PolicyLoss, Reduction, knobs::within, read};
 use crate::{
-    AlgoState, Algorithm, AlgorithmError, Card, Credit, CreditInput, Denominators, Knob, KnobError, Leaves, LossOutput, Needs,
-    clip::Clip,
-    credit::{self, Scale},
+    Algorithm, Card, Family, Knob, KnobError,
+    credit::{Centred, Overlong},
+    knobs::{positive, read, within},
+    online::{self, Knobs, Online, Parts},
+    ratio::Level,
 };
 
 pub(super) static CARD: Card = Card {
     name: "dapo",
+    family: Family::Online,
     claim: "GRPO with a higher upper clip, one mean over all tokens of the batch, and groups without spread drawn anew.",
-    paper: "Yu et al. 2025, DAPO, arXiv:2503.14476, eq. 8 to 12",
-    equation: "A[p,g] = (r[p,g] - mean_h r[p,h]) / (std_h r[p,h] + 1e-4)\n\
+    paper: "Yu et al. 2025, DAPO, arXiv:2503.14476, eq. 8 to 13",
+    equation: "r' = r - penalty clip((len - (limit - buffer)) / buffer, 0, 1)\n\
+               A[p,g] = (r'[p,g] - mean_h r'[p,h]) / (std_h r'[p,h] + 1e-4)\n\
                L = 1/tokens sum_bt [ -min(rho A, clip(rho, 1-e_low, 1+e_high) A) + beta k3 ]",
-    parts: &["credit::centre", "ratio::token", "clip::surrogate", "kl::k3", "reduce::token_mean"],
+    parts: &["credit::Overlong", "credit::centre", "ratio::token", "clip::surrogate", "kl::k3", "reduce::token_mean"],
     knobs: &[
-        Knob { name: "epsilon_low", help: "How far the ratio may fall below 1 before the gradient stops.", default: "0.2" },
-        Knob { name: "epsilon_high", help: "How far the ratio may rise above 1 before the gradient stops.", default: "0.28" },
-        Knob { name: "delta", help: "Upper bound of the ratio for negative advantages too; null for none.", default: "null" },
-        Knob { name: "scale_rewards", help: "What centred rewards are divided by: group, batch or none.", default: "\"group\"" },
-        Knob { name: "beta", help: "Weight of the KL to the reference in the loss; 0 needs no reference.", default: "0.0" },
-        Knob { name: "kl_correction", help: "Whether the KL estimate takes the importance ratio.", default: "true" },
-        Knob { name: "dynamic_sampling", help: "Whether groups without spread are dropped and others drawn.", default: "true" },
+        &online::clip("0.2", "0.28"),
+        &[online::SCALE],
+        &[
+            Knob { name: "dynamic_sampling", help: "Whether groups without spread are dropped and others drawn.", default: "true" },
+            Knob { name: "overlong_limit", help: "Tokens at which the whole overlong penalty is due; null for none.", default: "null" },
+            Knob { name: "overlong_buffer", help: "Tokens below the limit over which the penalty grows.", default: "0" },
+            Knob { name: "overlong_penalty", help: "The whole overlong penalty.", default: "1.0" },
+        ],
+        &online::kl("0.0", "\"loss\"", "\"k3\""),
+        &[online::ENTROPY],
+        &online::CORRECTION,
     ],
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Knobs {
-    epsilon_low: f64,
-    epsilon_high: f64,
-    delta: Option<f64>,
-    scale_rewards: Scale,
-    beta: f64,
-    kl_correction: bool,
+struct Own {
     dynamic_sampling: bool,
+    overlong_limit: Option<u32>,
+    overlong_buffer: u32,
+    overlong_penalty: f64,
 }
 
-impl Default for Knobs {
-    fn default() -> Self {
-        Self {
-            epsilon_low: 0.2,
-            epsilon_high: 0.28,
-            delta: None,
-            scale_rewards: Scale::Group,
-            beta: 0.0,
-            kl_correction: true,
-            dynamic_sampling: true,
-        }
+const OWN: Own = Own { dynamic_sampling: true, overlong_limit: None, overlong_buffer: 0, overlong_penalty: 1.0 };
+
+impl Own {
+    fn overlong(&self) -> Result<Option<Overlong>, KnobError> {
+        let Some(limit) = self.overlong_limit else {
+            let buffer = self.overlong_buffer;
+            return match buffer {
+                0 => Ok(None),
+                _ => Err(KnobError::Clash {
+                    algorithm: CARD.name,
+                    knob: "overlong_buffer",
+                    what: format!("= {buffer}"),
+                    with: "`overlong_limit` = null".to_owned(),
+                    why: "there is no limit that the buffer lies below; set overlong_limit",
+                }),
+            };
+        };
+        positive(&CARD, "overlong_penalty", self.overlong_penalty)?;
+        within(&CARD, "overlong_buffer", f64::from(self.overlong_buffer), (1.0, f64::from(limit)))?;
+        Ok(Some(Overlong { limit: f64::from(limit), buffer: f64::from(self.overlong_buffer), penalty: self.overlong_penalty }))
     }
 }
-
-#[derive(Debug)]
-struct Dapo(Knobs);
 
 pub(super) fn build(given: &Value) -> Result<Box<dyn Algorithm>, KnobError> {
-    let knobs: Knobs = read(&CARD, given)?;
-    within(&CARD, "epsilon_low", knobs.epsilon_low, (0.0, 1.0))?;
-    within(&CARD, "epsilon_high", knobs.epsilon_high, (0.0, f64::INFINITY))?;
-    within(&CARD, "beta", knobs.beta, (0.0, f64::INFINITY))?;
-    within(&CARD, "delta", knobs.delta.unwrap_or(f64::MAX), (1.0, f64::INFINITY))?;
-    Ok(Box::new(Dapo(knobs)))
-}
-
-impl Algorithm for Dapo {
-    fn card(&self) -> &'static Card {
-        &CARD
-    }
-
-    fn needs(&self) -> Needs {
-        let reference = self.0.beta > 0.0;
-        Needs { reference, groups_with_spread: self.0.dynamic_sampling, credit_only: !reference, ..Needs::default() }
-    }
-
-    fn credit(&self, _: &mut AlgoState, input: &CreditInput<'_>) -> Result<Credit, AlgorithmError> {
-        Ok(credit::per_sequence(credit::centre(&credit::scores("dapo", input)?, self.0.scale_rewards)))
-    }
-
-    fn loss(&self, leaves: &Leaves<'_>, denominators: &Denominators) -> Result<LossOutput, AlgorithmError> {
-        let k = self.0;
-        let parts = PolicyLoss {
-            site: "dapo",
-            clip: Clip { low: k.epsilon_low, high: k.epsilon_high, delta: k.delta },
-            kl: KlTerm { beta: k.beta, corrected: k.kl_correction },
-            entropy: 0.0,
-            reduction: Reduction::TokenMean,
-        };
-        parts.compute(leaves, denominators)
-    }
+    let knobs = Knobs::read(&CARD, given, &Knobs { epsilon_high: 0.28, ..Knobs::default() })?;
+    let own = read(&CARD, given, &OWN)?;
+    let parts = Parts { credit: Box::new(Centred(knobs.scale_rewards)), ratio: Level::Token, gate: Box::new(knobs.clip()) };
+    Ok(Box::new(Online::new(&CARD, &knobs, parts)?.with_overlong(own.overlong()?).with_spread(own.dynamic_sampling)))
 }
 
 #[cfg(test)]
@@ -109,5 +91,17 @@ mod tests {
             case(json!({}), "clip_higher");
             case(json!({"epsilon_high": 0.2, "delta": 1.5}), "delta1.5");
         }
+    }
+
+    #[test]
+    fn values_and_gradients_equal_the_script() {
+        crate::independent::online("dapo");
+    }
+
+    #[test]
+    fn an_overlong_buffer_without_a_limit_or_wider_than_it_is_refused() {
+        let refusal = |knobs| crate::build("dapo", &knobs).unwrap_err().to_string();
+        assert!(refusal(json!({"overlong_buffer": 5})).contains("set overlong_limit"));
+        assert!(refusal(json!({"overlong_buffer": 9, "overlong_limit": 8})).contains("lies in 1 to 8"));
     }
 }

@@ -3,25 +3,34 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{knobs::within, read};
 use crate::{
-    AlgoState, Algorithm, AlgorithmError, Card, Credit, CreditInput, Denominators, Knob, KnobError, Leaves, LossOutput, Needs, Stats,
-    credit, kl, reduce,
+    Algorithm, Card, Family, Knob, KnobError,
+    credit::{BatchMean, CreditRule, MovingAverage},
+    kl::Estimator,
+    knobs::{read, within},
+    online::{self, Knobs, Online, Parts, Place, Plain},
+    ratio::Level,
 };
 
 pub(super) static CARD: Card = Card {
     name: "reinforce",
+    family: Family::Online,
     claim: "The plain policy gradient with one baseline for the whole batch: no ratio, no clip.",
     paper: "Williams 1992, doi:10.1007/BF00992696; for language models Ahmadian et al. 2024, arXiv:2402.14740, eq. 5",
     equation: "A = r - b,  b = mean of the batch, or an exponential average of earlier batches\nL = 1/tokens sum_bt -A log pi",
-    parts: &["credit::batch_mean", "credit::moving_average", "reduce::token_mean"],
+    parts: &["credit::batch_mean", "credit::moving_average", "kl::k1", "online::plain", "reduce::token_mean"],
     knobs: &[
-        Knob {
-            name: "baseline",
-            help: "What is subtracted from rewards: batch (its mean) or moving (an average of earlier batches).",
-            default: "\"batch\"",
-        },
-        Knob { name: "decay", help: "How much of the moving baseline stays at each batch.", default: "0.9" },
+        &[
+            Knob {
+                name: "baseline",
+                help: "What is subtracted from rewards: batch (its mean) or moving (an average of earlier batches).",
+                default: "\"batch\"",
+            },
+            Knob { name: "decay", help: "How much of the moving baseline stays at each batch.", default: "0.9" },
+        ],
+        &online::kl("0.0", "\"reward\"", "\"k1\""),
+        &[online::ENTROPY, online::aggregation("\"token_mean\"")],
+        &online::CORRECTION,
     ],
 };
 
@@ -34,50 +43,20 @@ enum Baseline {
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Knobs {
+struct Own {
     baseline: Baseline,
     decay: f64,
 }
 
-impl Default for Knobs {
-    fn default() -> Self {
-        Self { baseline: Baseline::Batch, decay: 0.9 }
-    }
-}
-
-#[derive(Debug)]
-struct Reinforce(Knobs);
-
 pub(super) fn build(given: &Value) -> Result<Box<dyn Algorithm>, KnobError> {
-    let knobs: Knobs = read(&CARD, given)?;
-    within(&CARD, "decay", knobs.decay, (0.0, 1.0))?;
-    Ok(Box::new(Reinforce(knobs)))
-}
-
-impl Algorithm for Reinforce {
-    fn card(&self) -> &'static Card {
-        &CARD
-    }
-
-    fn needs(&self) -> Needs {
-        Needs { credit_only: true, ..Needs::default() }
-    }
-
-    fn credit(&self, state: &mut AlgoState, input: &CreditInput<'_>) -> Result<Credit, AlgorithmError> {
-        let scores = credit::scores("reinforce", input)?;
-        Ok(credit::per_sequence(match self.0.baseline {
-            Baseline::Batch => credit::batch_mean(&scores),
-            Baseline::Moving => credit::moving_average(&scores, &mut state.moving_baseline, self.0.decay),
-        }))
-    }
-
-    fn loss(&self, leaves: &Leaves<'_>, denominators: &Denominators) -> Result<LossOutput, AlgorithmError> {
-        leaves.check("reinforce")?;
-        let mut stats = Stats::default();
-        stats.masked("policy/approx_kl", &kl::k3(leaves.logp_old, leaves.logp), leaves.trained);
-        let each = -(leaves.logp * leaves.advantage);
-        Ok(LossOutput { policy: reduce::token_mean(&each, leaves.trained, denominators), stats })
-    }
+    let knobs = Knobs::read(&CARD, given, &Knobs { kl_in: Place::Reward, kl_estimator: Estimator::K1, ..Knobs::default() })?;
+    let own = read(&CARD, given, &Own { baseline: Baseline::Batch, decay: 0.9 })?;
+    within(&CARD, "decay", own.decay, (0.0, 1.0))?;
+    let credit: Box<dyn CreditRule> = match own.baseline {
+        Baseline::Batch => Box::new(BatchMean),
+        Baseline::Moving => Box::new(MovingAverage { decay: own.decay }),
+    };
+    Ok(Box::new(Online::new(&CARD, &knobs, Parts { credit, ratio: Level::Token, gate: Box::new(Plain) })?))
 }
 
 #[cfg(test)]
@@ -99,5 +78,10 @@ mod tests {
             assert!((grad[i] + a * mask[i] / tokens).abs() < 1e-12);
         }
         assert!((loss - wanted).abs() < 1e-12, "{loss} against {wanted}");
+    }
+
+    #[test]
+    fn values_and_gradients_equal_the_script() {
+        crate::independent::online("reinforce");
     }
 }

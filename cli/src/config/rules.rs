@@ -41,11 +41,12 @@ pub(super) static RULES: &[Rule] = &[
     Rule {
         key: "rollout.group",
         reads: &["algorithm.name"],
-        help: "an answer is judged by its siblings: give every prompt 2 completions or more, or choose `reinforce`",
+        help: "an answer is judged by its siblings: give every prompt 2 completions or more, or choose `reinforce` or `reinforce_pp`",
         always: false,
         broken: |r| {
-            (r.rollout.group < 2 && r.algorithm.name != "reinforce")
-                .then(|| format!("`{}` compares the answers to one prompt", r.algorithm.name))
+            let knobs = serde_json::Value::Object(r.algorithm.knobs.clone());
+            let compares = || collimate_algorithms::build(&r.algorithm.name, &knobs).is_ok_and(|a| a.needs().siblings);
+            (r.rollout.group < 2 && compares()).then(|| format!("`{}` compares the answers to one prompt", r.algorithm.name))
         },
     },
     Rule {

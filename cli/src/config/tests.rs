@@ -86,9 +86,10 @@ fn every_rule_is_held() {
     says(&faults(&GOOD.replace("arithmetic", "gsm8k"), &[]), &["no file to learn from"]);
     says(&faults(GOOD, &["reward.0.weight=0"]), &["every weight is 0"]);
     assert_eq!(rules::RULES.len(), 8, "a new rule gets its line above");
-    assert!(
-        load(&[text(GOOD), Layer::Set("rollout.group=1".into()), Layer::Set("algorithm.name=reinforce".into())], Purpose::Train).is_ok()
-    );
+    for alone in ["reinforce", "reinforce_pp"] {
+        let layers = [text(GOOD), Layer::Set("rollout.group=1".into()), Layer::Set(format!("algorithm.name={alone}"))];
+        assert!(load(&layers, Purpose::Train).is_ok(), "{alone}");
+    }
 }
 
 #[test]

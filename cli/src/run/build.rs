@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use collimate_algorithms::{Algorithm, KnobError};
+use collimate_algorithms::{Algorithm, KnobError, Needs};
 use collimate_datasets::load as load_data;
 use collimate_learners::{LearnerConfig, OptimizerConfig, Schedule, Shape};
 use collimate_rewards::RewardSet;
@@ -74,17 +74,45 @@ pub fn build(loaded: &Loaded) -> Result<Job, Diagnostics> {
 
 fn algorithm(loaded: &Loaded, recipe: &Recipe) -> Result<Box<dyn Algorithm>, Box<Problem>> {
     let knobs = Value::Object(recipe.algorithm.knobs.clone());
-    collimate_algorithms::build(&recipe.algorithm.name, &knobs).map_err(|error| {
+    let algorithm = collimate_algorithms::build(&recipe.algorithm.name, &knobs).map_err(|error| {
         let key = match error.knob() {
             Some(knob) => format!("algorithm.{knob}"),
             None => "algorithm.name".into(),
         };
         let help = match &error {
             KnobError::UnknownAlgorithm { .. } => "`collimate algorithms` lists them".to_owned(),
+            KnobError::Family { .. } => {
+                "`train` has no learner for such data; choose an algorithm that learns from answers it draws".to_owned()
+            }
             _ => format!("`collimate algorithms {}` lists every knob with its default", recipe.algorithm.name),
         };
         Box::new(loaded.problem(&key, error.to_string()).help(help))
-    })
+    })?;
+    match unmet(algorithm.needs()) {
+        None => Ok(algorithm),
+        Some((key, what, mend)) => {
+            let text = format!("`{}` needs {what}, which a run does not compute", recipe.algorithm.name);
+            Err(Box::new(loaded.problem(key, text).help(mend)))
+        }
+    }
+}
+
+/// What an algorithm needs and a run does not compute: the key to change, the thing, and what to choose instead.
+fn unmet(needs: Needs) -> Option<(&'static str, &'static str, &'static str)> {
+    let name = "algorithm.name";
+    let all = [
+        (needs.values, name, "a critic's values", "choose an algorithm without a critic, such as reinforce_pp, rloo or grpo"),
+        (needs.greedy, name, "the score of a greedy answer to every prompt", "choose another baseline, such as rloo or reinforce"),
+        (needs.teacher, name, "a teacher's log-probabilities", "choose an algorithm without a teacher"),
+        (
+            needs.behaviour,
+            "algorithm.correction",
+            "log-probabilities under the law that drew",
+            "set it to none: one engine draws and learns",
+        ),
+        (needs.full_kl, "algorithm.kl_estimator", "the KL over the whole vocabulary", "set it to k1, k2 or k3"),
+    ];
+    all.into_iter().find(|(needed, ..)| *needed).map(|(_, key, what, mend)| (key, what, mend))
 }
 
 fn rewards(loaded: &Loaded, recipe: &Recipe) -> Result<RewardSet, Vec<Problem>> {
