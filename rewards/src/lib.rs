@@ -15,6 +15,7 @@ mod error;
 mod extract;
 mod guard;
 mod knobs;
+pub mod math;
 mod number;
 mod scan;
 mod set;

@@ -1,0 +1,293 @@
+//! Whether two answers say the same.
+//!
+//! Everything here is symmetric, and what cannot be shown to agree does not agree.
+
+use num_bigint::BigInt;
+use num_rational::BigRational;
+
+use super::budget::{Budget, Gap};
+use super::eval::{Evaluator, Point};
+use super::line;
+use super::number::{Complex, Real};
+use super::points::Seeded;
+use super::read::LABEL;
+use super::shape::region;
+use super::tree::{Answer, Expr, Function, Quantity};
+
+/// How many points must agree, of how many that are tried.
+const AGREEMENTS: usize = 6;
+const ROUNDS: u64 = 24;
+
+/// Whether two answers say the same.
+pub(crate) fn same(a: &Answer, b: &Answer, budget: &mut Budget) -> Result<bool, Gap> {
+    if a == b {
+        return Ok(true);
+    }
+    budget.spend(1)?;
+    match one_way(a, b, budget) {
+        Some(verdict) => verdict,
+        None => one_way(b, a, budget).unwrap_or(Ok(false)),
+    }
+}
+
+/// The rules that take the simpler answer second; `None` if no rule fits in this order.
+fn one_way(a: &Answer, b: &Answer, budget: &mut Budget) -> Option<Result<bool, Gap>> {
+    Some(match (a, b) {
+        (Answer::Choice(x, xs), Answer::Choice(y, ys)) => match (xs, ys) {
+            _ if x != y => Ok(false),
+            (Some(xs), Some(ys)) => same(xs, ys, budget),
+            _ => Ok(true),
+        },
+        (Answer::Choice(letter, rest), b) => match (b, rest) {
+            (Answer::Value(Quantity { expr: Expr::Symbol(name), unit: None }), _) if *name == letter.to_string() => Ok(true),
+            (b, Some(rest)) => same(rest, b, budget),
+            (_, None) => Ok(false),
+        },
+        (Answer::Named(x, inner), Answer::Named(y, other)) => {
+            let labels = x.starts_with(LABEL) || y.starts_with(LABEL);
+            match same(inner, other, budget) {
+                Ok(true) if labels || x == y => Ok(true),
+                _ => same_equation(a, b, budget),
+            }
+        }
+        (Answer::Named(..), Answer::Equation(..)) | (Answer::Equation(..), Answer::Equation(..)) => same_equation(a, b, budget),
+        (Answer::Named(_, inner), b) => same(inner, b, budget),
+        (Answer::Value(a), Answer::Value(b)) => same_quantity(a, b, budget),
+        (Answer::Equation(left, right), Answer::Value(Quantity { expr, unit: None })) => {
+            // An identity (a simplification step by step) is the value of both its sides.
+            both(same_expr(left, right, budget), |budget| same_expr(right, expr, budget), budget)
+        }
+        (Answer::Tuple(x), Answer::Tuple(y) | Answer::List(y)) => in_order(x, y, budget),
+        (Answer::List(x) | Answer::Set(x), Answer::List(y) | Answer::Set(y)) => match_all(x, y, budget),
+        (Answer::Set(x), b @ Answer::Value(_)) if x.len() == 1 => same(&x[0], b, budget),
+        (Answer::Closed(a, b), Answer::Closed(x, y)) => both(same_expr(a, x, budget), |budget| same_expr(b, y, budget), budget),
+        (Answer::Region(x), b) => match region(b.clone()) {
+            Some(y) => same_region(x, &y, budget),
+            None => return None,
+        },
+        (Answer::Matrix(x), Answer::Matrix(y)) => same_matrix(x, y, budget),
+        (Answer::Ratio(x), Answer::Ratio(y)) => same_ratio(x, y, budget),
+        (Answer::Ratio(x), Answer::Value(Quantity { expr, unit: None })) if x.len() == 2 => {
+            let quotient = Expr::Quotient(Box::new(x[0].clone()), Box::new(x[1].clone()));
+            same_expr(&quotient, expr, budget)
+        }
+        (Answer::Text(x), Answer::Text(y)) => Ok(x == y),
+        _ => return None,
+    })
+}
+
+fn both(first: Result<bool, Gap>, second: impl FnOnce(&mut Budget) -> Result<bool, Gap>, budget: &mut Budget) -> Result<bool, Gap> {
+    if first? { second(budget) } else { Ok(false) }
+}
+
+fn in_order(a: &[Answer], b: &[Answer], budget: &mut Budget) -> Result<bool, Gap> {
+    if a.len() != b.len() {
+        return Ok(false);
+    }
+    for (a, b) in a.iter().zip(b) {
+        if !same(a, b, budget)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Whether every part of one is a part of the other, and the other way round. A pair that is unclear is no agreement, but another part may
+/// agree yet.
+fn match_all(a: &[Answer], b: &[Answer], budget: &mut Budget) -> Result<bool, Gap> {
+    for (parts, others) in [(a, b), (b, a)] {
+        for part in parts {
+            let mut found = false;
+            for other in others {
+                found = found || same(part, other, budget).unwrap_or(false);
+            }
+            budget.spend(1)?;
+            if !found {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
+}
+
+/// Two quantities. A unit that one of them leaves out is no difference; a percent sign is a unit or a hundredth, whichever fits.
+fn same_quantity(a: &Quantity, b: &Quantity, budget: &mut Budget) -> Result<bool, Gap> {
+    let scaled = |expr: &Expr, by: BigRational| Expr::Product(vec![expr.clone(), Expr::Number(by)]);
+    match (&a.unit, &b.unit) {
+        (Some(x), Some(y)) if x.same_kind(y) => same_expr(&scaled(&a.expr, x.factor.clone()), &scaled(&b.expr, y.factor.clone()), budget),
+        (Some(_), Some(_)) => Ok(false),
+        (Some(unit), None) | (None, Some(unit)) if unit.is_percent() => {
+            if same_expr(&a.expr, &b.expr, budget)? {
+                return Ok(true);
+            }
+            let hundredth = BigRational::new(1.into(), 100.into());
+            if a.unit.is_some() {
+                same_expr(&scaled(&a.expr, hundredth), &b.expr, budget)
+            } else {
+                same_expr(&a.expr, &scaled(&b.expr, hundredth), budget)
+            }
+        }
+        _ => same_expr(&a.expr, &b.expr, budget),
+    }
+}
+
+fn same_region(a: &super::tree::Region, b: &super::tree::Region, budget: &mut Budget) -> Result<bool, Gap> {
+    use super::tree::Region::Interval;
+    if let (
+        Interval { low: a_low, high: a_high, with_low: a_with_low, with_high: a_with_high },
+        Interval { low: b_low, high: b_high, with_low: b_with_low, with_high: b_with_high },
+    ) = (a, b)
+    {
+        // Ends may have variables here.
+        if (a_with_low, a_with_high) != (b_with_low, b_with_high) {
+            return Ok(false);
+        }
+        return both(same_expr(a_low, b_low, budget), |budget| same_expr(a_high, b_high, budget), budget);
+    }
+    line::same(a, b, budget)
+}
+
+fn same_matrix(a: &[Vec<Expr>], b: &[Vec<Expr>], budget: &mut Budget) -> Result<bool, Gap> {
+    if a.len() != b.len() || a.iter().zip(b).any(|(a, b)| a.len() != b.len()) {
+        return Ok(false);
+    }
+    for (a, b) in a.iter().flatten().zip(b.iter().flatten()) {
+        if !same_expr(a, b, budget)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// a : b = c : d where a·d = b·c, for each two neighbours.
+fn same_ratio(a: &[Expr], b: &[Expr], budget: &mut Budget) -> Result<bool, Gap> {
+    if a.len() != b.len() {
+        return Ok(false);
+    }
+    for (a, b) in a.windows(2).zip(b.windows(2)) {
+        let product = |x: &Expr, y: &Expr| Expr::Product(vec![x.clone(), y.clone()]);
+        if !same_expr(&product(&a[0], &b[1]), &product(&a[1], &b[0]), budget)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Whether two expressions have the same value, at every point where one of them has any.
+pub(crate) fn same_expr(a: &Expr, b: &Expr, budget: &mut Budget) -> Result<bool, Gap> {
+    if a == b {
+        return Ok(true);
+    }
+    let space = Space::of(&[a, b]);
+    let mut agreements = 0;
+    for point in space.points() {
+        match (space.value(a, &point, budget), space.value(b, &point, budget)) {
+            (Ok(x), Ok(y)) => match x.agrees(&y) {
+                Ok(true) => agreements += 1,
+                Ok(false) => return Ok(false),
+                Err(_) => {}
+            },
+            // One has a value where the other has none.
+            (Ok(_), Err(Gap::Undefined)) | (Err(Gap::Undefined), Ok(_)) => return Ok(false),
+            _ => {}
+        }
+        if agreements >= space.needed() {
+            return Ok(true);
+        }
+        if budget.left() == 0 {
+            break;
+        }
+    }
+    Err(Gap::Unclear)
+}
+
+/// Whether two equations have the same solutions because their sides differ by the same thing up to a constant factor.
+fn same_equation(a: &Answer, b: &Answer, budget: &mut Budget) -> Result<bool, Gap> {
+    let (Some(a), Some(b)) = (difference(a), difference(b)) else { return Ok(false) };
+    let space = Space::of(&[&a, &b]);
+    if !space.variables {
+        return Ok(false);
+    }
+    let mut first: Option<Complex> = None;
+    let mut agreements = 0;
+    for point in space.points() {
+        let (x, y) = match (space.value(&a, &point, budget), space.value(&b, &point, budget)) {
+            (Ok(x), Ok(y)) => (x, y),
+            (Err(Gap::Unclear), _) | (_, Err(Gap::Unclear)) | (Err(_), Err(_)) => continue,
+            _ => return Ok(false),
+        };
+        let Ok(ratio) = x.over(&y, budget) else { continue };
+        match &first {
+            // A factor of 0 would say that one equation holds always.
+            None if ratio.agrees(&Real::zero().into()) != Ok(false) => return Ok(false),
+            None => first = Some(ratio),
+            Some(first) => match ratio.agrees(first) {
+                Ok(true) => agreements += 1,
+                Ok(false) => return Ok(false),
+                Err(_) => {}
+            },
+        }
+        if agreements >= AGREEMENTS {
+            return Ok(true);
+        }
+    }
+    Err(Gap::Unclear)
+}
+
+/// Left side − right side.
+fn difference(answer: &Answer) -> Option<Expr> {
+    let minus = |a: Expr, b: &Expr| Expr::Sum(vec![a, Expr::Negative(Box::new(b.clone()))]);
+    match answer {
+        Answer::Equation(a, b) => Some(minus(a.clone(), b)),
+        Answer::Named(name, inner) => match &**inner {
+            Answer::Value(Quantity { expr, unit: None }) if !name.starts_with(LABEL) => Some(minus(Expr::Symbol(name.clone()), expr)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Where expressions are compared.
+struct Space {
+    variables: bool,
+    whole: bool,
+    complex: bool,
+}
+
+impl Space {
+    fn of(exprs: &[&Expr]) -> Self {
+        let any = |wanted: &dyn Fn(&Expr) -> bool| exprs.iter().any(|expr| expr.any(wanted));
+        let symbol = |part: &Expr| matches!(part, Expr::Symbol(_));
+        // Factorials and binomials of variables are those of whole numbers.
+        let counted = |part: &Expr| matches!(part, Expr::Apply(Function::Factorial, _) | Expr::Choose(..)) && part.any(&symbol);
+        Self { variables: any(&symbol), whole: any(&counted), complex: any(&|part| *part == Expr::Imaginary) }
+    }
+
+    fn points(&self) -> impl Iterator<Item = Seeded> + use<> {
+        let whole = self.whole;
+        (0..if self.variables { ROUNDS } else { 1 }).map(move |round| Seeded { round, whole })
+    }
+
+    fn needed(&self) -> usize {
+        if self.variables { AGREEMENTS } else { 1 }
+    }
+
+    fn value(&self, expr: &Expr, point: &Seeded, budget: &mut Budget) -> Result<Complex, Gap> {
+        Evaluator { point, complex: self.complex, budget }.value(expr)
+    }
+}
+
+/// The value of a real constant.
+pub(crate) fn constant(expr: &Expr, budget: &mut Budget) -> Result<Real, Gap> {
+    struct Nowhere;
+    impl Point for Nowhere {
+        fn value_of(&self, _: &str) -> BigRational {
+            BigRational::from_integer(BigInt::ZERO)
+        }
+    }
+    if expr.any(&|part| matches!(part, Expr::Symbol(_))) {
+        return Err(Gap::Unclear);
+    }
+    let value = Evaluator { point: &Nowhere, complex: false, budget }.value(expr)?;
+    value.real().cloned()
+}
