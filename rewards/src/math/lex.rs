@@ -18,11 +18,8 @@ const MAX_DEPTH: usize = 8;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Unread;
 
-/// Reads a text as tokens.
+/// Reads a text of at most [`MAX_BYTES`] as tokens.
 pub(crate) fn lex(text: &str) -> Result<Vec<Token>, Unread> {
-    if text.len() > MAX_BYTES {
-        return Err(Unread);
-    }
     let chars: Vec<char> = text.chars().collect();
     let mut lexer = Lexer { chars: &chars, at: 0, tokens: Vec::new(), spaced: false, brackets: 0, prose: false };
     lexer.run(0)?;

@@ -16,12 +16,16 @@ use super::unit::Unit;
 
 /// How deep expressions may nest.
 const MAX_DEPTH: usize = 40;
+/// How many layers may be wrapped around what has been read.
+const MAX_WRAPPED: usize = 100;
 
 /// Reads tokens from left to right.
 pub(crate) struct Parser<'a> {
     tokens: &'a [Token],
     at: usize,
     depth: usize,
+    /// How often something was wrapped around what had been read: `a/b/c` nests to the left.
+    wrapped: usize,
     /// Whether a `|` closes an absolute value.
     in_bars: bool,
     /// Whether `°` means π/180: inside the argument of sin and the like.
@@ -32,7 +36,7 @@ pub(crate) struct Parser<'a> {
 
 impl<'a> Parser<'a> {
     pub(crate) fn new(tokens: &'a [Token]) -> Self {
-        Self { tokens, at: 0, depth: 0, in_bars: false, in_angle: false, currency: None }
+        Self { tokens, at: 0, depth: 0, wrapped: 0, in_bars: false, in_angle: false, currency: None }
     }
 
     pub(crate) fn peek(&self) -> Option<&'a Kind> {
@@ -81,6 +85,12 @@ impl<'a> Parser<'a> {
         found
     }
 
+    /// Counts a layer around what has been read.
+    pub(crate) fn wrap(&mut self) -> Result<(), Unread> {
+        self.wrapped += 1;
+        if self.wrapped > MAX_WRAPPED { Err(Unread) } else { Ok(()) }
+    }
+
     /// Runs a rule where bars and degrees mean what they mean inside brackets.
     fn bracketed<T>(&mut self, in_bars: bool, rule: impl FnOnce(&mut Self) -> Result<T, Unread>) -> Result<T, Unread> {
         let before = std::mem::replace(&mut self.in_bars, in_bars);
@@ -99,6 +109,7 @@ impl<'a> Parser<'a> {
                 '+' => next,
                 '-' => Expr::Negative(Box::new(next)),
                 _ => {
+                    self.wrap()?;
                     total = Expr::PlusMinus(Box::new(total), *sign == '±', Box::new(next));
                     continue;
                 }
@@ -133,6 +144,7 @@ impl<'a> Parser<'a> {
                 }
                 Some(Kind::Sign('/')) if !self.unit_follows() => {
                     self.advance();
+                    self.wrap()?;
                     let under = self.signed(Self::power)?;
                     total = Expr::Quotient(Box::new(total), Box::new(under));
                 }
@@ -196,6 +208,9 @@ impl<'a> Parser<'a> {
     fn power(&mut self) -> Result<Expr, Unread> {
         let mut base = self.primary()?;
         loop {
+            if matches!(self.peek(), Some(Kind::Sign('!' | '%' | '°'))) {
+                self.wrap()?;
+            }
             match self.peek() {
                 Some(Kind::Sign('!')) => {
                     self.advance();

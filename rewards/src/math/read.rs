@@ -7,7 +7,7 @@
 //! ```
 
 use super::extract::undelimited;
-use super::lex::{Unread, lex};
+use super::lex::{MAX_BYTES, Unread, lex};
 use super::parse::Parser;
 use super::shape::{region, side};
 use super::token::{Joint, Kind, Token};
@@ -21,6 +21,9 @@ pub(crate) const LABEL: char = '"';
 
 /// Reads an answer.
 pub(crate) fn read(text: &str) -> Result<Answer, Unread> {
+    if text.len() > MAX_BYTES {
+        return Err(Unread);
+    }
     let text = undelimited(text);
     let text = text.trim();
     if is_clock(text) {
@@ -44,12 +47,11 @@ fn as_text(text: &str, worded: bool) -> Option<Answer> {
 
 /// A time of day: `3:45`, `11:05 pm`. It is no ratio.
 fn is_clock(text: &str) -> bool {
-    let mut parts = text.splitn(2, ':');
-    let (Some(hours), Some(rest)) = (parts.next(), parts.next()) else { return false };
-    let minutes: String = rest.chars().take_while(char::is_ascii_digit).collect();
-    let tail: String = rest[minutes.len()..].chars().filter(|c| c.is_alphanumeric() || *c == ':').collect();
-    let hours_fit = (1..=2).contains(&hours.len()) && hours.bytes().all(|b| b.is_ascii_digit());
-    hours_fit && minutes.len() == 2 && matches!(tail.to_lowercase().as_str(), "" | "am" | "pm" | "textam" | "textpm")
+    let plain = words::normalised(text);
+    let Some((hours, rest)) = plain.split_once(':') else { return false };
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let (minutes, half) = rest.split_once(' ').unwrap_or((rest, ""));
+    hours.len() <= 2 && digits(hours) && minutes.len() == 2 && digits(minutes) && matches!(half, "" | "am" | "pm" | "a m" | "p m")
 }
 
 /// Without the marks around it: `**42**`, `42.`
@@ -131,6 +133,7 @@ fn list(p: &mut Parser<'_>) -> Result<Answer, Unread> {
             _ => return Err(Unread),
         };
         p.advance();
+        p.wrap()?;
         if let (None, Some(Kind::Joint(more))) = (joint, p.peek()) {
             joint = Some(*more);
             p.advance();
@@ -170,7 +173,7 @@ fn joined(parts: &[Answer], joints: &[Option<Joint>]) -> Option<Answer> {
 }
 
 /// The parts of a list inside a list: `x = ±2, 3` has three.
-fn flat(part: Answer) -> Vec<Answer> {
+pub(crate) fn flat(part: Answer) -> Vec<Answer> {
     match part {
         Answer::List(parts) => parts,
         Answer::Named(name, inner) => match *inner {
@@ -280,6 +283,11 @@ fn has_symbols(expr: &Expr) -> bool {
 fn equation(mut sides: Vec<Answer>) -> Result<Answer, Unread> {
     let last = sides.pop().ok_or(Unread)?;
     let first = sides.swap_remove(0);
+    let number = |side: &Answer| matches!(side, Answer::Value(q) if !has_symbols(&q.expr));
+    // `a + b = 3 + 4 = 7` is 7.
+    if name_of(&first).is_none() && !sides.is_empty() && number(&last) && sides.iter().all(number) {
+        return Ok(last);
+    }
     if let Some(name) = name_of(&first) {
         return Ok(named(name, last));
     }

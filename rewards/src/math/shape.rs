@@ -5,7 +5,7 @@ use num_traits::{One, ToPrimitive};
 
 use super::lex::Unread;
 use super::parse::Parser;
-use super::read::statement;
+use super::read::{flat, statement};
 use super::token::{Command, Kind};
 use super::tree::{Answer, Expr, Quantity, Region};
 use super::unit::{self, Meaning, Unit};
@@ -20,6 +20,7 @@ pub(crate) fn side(p: &mut Parser<'_>) -> Result<Answer, Unread> {
     loop {
         let Some(Kind::Sign(sign @ ('∪' | '∩' | '∖'))) = p.peek() else { return Ok(total) };
         p.advance();
+        p.wrap()?;
         let (a, b) = (region(total).ok_or(Unread)?, region(atom(p)?).ok_or(Unread)?);
         let (a, b) = (Box::new(a), Box::new(b));
         total = Answer::Region(match sign {
@@ -72,6 +73,11 @@ fn atom(p: &mut Parser<'_>) -> Result<Answer, Unread> {
             Ok(Answer::Region(Region::line()))
         }
         Some(Kind::Begin) => p.deeper(matrix),
+        Some(Kind::Sign('(' | '[')) if matches!(p.ahead(1).map(|t| &t.kind), Some(Kind::Begin)) => p.deeper(|p| {
+            p.advance();
+            let found = matrix(p)?;
+            if p.take(')') || p.take(']') { Ok(found) } else { Err(Unread) }
+        }),
         Some(Kind::Sign('⦃')) => p.deeper(|p| set(p, '⦄')),
         Some(Kind::Sign('⟨')) => p.deeper(|p| {
             p.advance();
@@ -108,9 +114,9 @@ fn holds_comma(p: &Parser<'_>) -> bool {
 
 /// Statements between commas.
 fn items(p: &mut Parser<'_>) -> Result<Vec<Answer>, Unread> {
-    let mut parts = vec![statement(p)?];
+    let mut parts = flat(statement(p)?);
     while p.take(',') || p.take(';') {
-        parts.push(statement(p)?);
+        parts.append(&mut flat(statement(p)?));
     }
     Ok(parts)
 }

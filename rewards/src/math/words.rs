@@ -25,11 +25,14 @@ pub(crate) fn keyword(run: &str) -> Option<Kind> {
 }
 
 /// Whether letters side by side are a word rather than a product: a unit behind a number, a common short word, or anything of a length and
-/// with vowels that no product has.
+/// with vowels that no product has, or with a capital letter like a name.
 pub(crate) fn is_word(run: &str, after_number: bool, raised: bool) -> bool {
     let lower = run.to_ascii_lowercase();
     let has = |vowels: &str| lower.contains(|c| vowels.contains(c));
     if after_number && run.len() >= 2 && Unit::known(&lower).is_some() {
+        return true;
+    }
+    if run.len() >= 3 && run[..1] == run[..1].to_ascii_uppercase() && run[1..] == lower[1..] {
         return true;
     }
     match run.len() {
@@ -91,7 +94,7 @@ mod tests {
 
     #[test]
     fn words_and_products_are_told_apart() {
-        for word in ["no", "yes", "Tuesday", "area", "DNE", "is", "not"] {
+        for word in ["no", "yes", "Ann", "Tuesday", "area", "DNE", "is", "not"] {
             assert!(is_word(word, false, false), "{word}");
         }
         for product in ["ab", "xy", "abc", "xyz", "bi", "sinx", "x", "lnx"] {
