@@ -20,11 +20,14 @@ mod number;
 mod scan;
 mod set;
 mod spec;
+mod schema;
 mod summary;
+mod truth;
 mod window;
+mod within;
 
 pub use builtin::roster;
-pub use card::{Builtin, KnobCard, RewardCard};
+pub use card::{Builtin, Case, KnobCard, RewardCard};
 pub use error::RewardError;
 pub use extract::Extract;
 pub use number::Number;
