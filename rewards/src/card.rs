@@ -33,12 +33,12 @@ pub struct RewardCard {
     /// Its settings.
     pub knobs: &'static [KnobCard],
     /// What it says of some answers. A test holds it to them.
-    pub cases: &'static [Case],
+    pub cases: &'static [CardCase],
 }
 
 /// An answer and what a reward says of it.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Case {
+pub struct CardCase {
     /// The knobs that are given, as a JSON object.
     pub knobs: &'static str,
     /// The truth, as JSON.
@@ -49,7 +49,7 @@ pub struct Case {
     pub score: Option<f64>,
 }
 
-impl Case {
+impl CardCase {
     /// A case of the default knobs.
     #[must_use]
     pub const fn new(truth: &'static str, answer: &'static str, score: f64) -> Self {

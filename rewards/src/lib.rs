@@ -11,6 +11,7 @@
 
 mod builtin;
 mod card;
+mod combine;
 mod error;
 mod extract;
 mod guard;
@@ -18,16 +19,17 @@ mod knobs;
 pub mod math;
 mod number;
 mod scan;
+mod schema;
 mod set;
 mod spec;
-mod schema;
 mod summary;
+mod tagged;
 mod truth;
 mod window;
-mod within;
 
 pub use builtin::roster;
-pub use card::{Builtin, Case, KnobCard, RewardCard};
+pub use card::{Builtin, CardCase, KnobCard, RewardCard};
+pub use combine::{Normalise, Role, Share};
 pub use error::RewardError;
 pub use extract::Extract;
 pub use number::Number;

@@ -292,8 +292,16 @@ mod tests {
         check(json!({"exclusiveMinimum": 1, "maximum": 3}), &[json!(3), json!(1.1)], &[json!(1), json!(3.1)]);
         check(json!({"minLength": 2, "maxLength": 3}), &[json!("äö"), json!("abc"), json!(5)], &[json!("ä"), json!("abcd")]);
         check(json!({"pattern": "^a+$"}), &[json!("aa"), json!(1)], &[json!("ab"), json!("")]);
-        check(json!({"minItems": 1, "maxItems": 2, "uniqueItems": true}), &[json!([1]), json!([1, 2])], &[json!([]), json!([1, 1.0]), json!([1, 2, 3])]);
-        check(json!({"prefixItems": [{"type": "string"}], "items": {"type": "number"}}), &[json!([]), json!(["a", 1])], &[json!([1]), json!(["a", "b"])]);
+        check(
+            json!({"minItems": 1, "maxItems": 2, "uniqueItems": true}),
+            &[json!([1]), json!([1, 2])],
+            &[json!([]), json!([1, 1.0]), json!([1, 2, 3])],
+        );
+        check(
+            json!({"prefixItems": [{"type": "string"}], "items": {"type": "number"}}),
+            &[json!([]), json!(["a", 1])],
+            &[json!([1]), json!(["a", "b"])],
+        );
         check(json!({"minProperties": 1, "maxProperties": 1}), &[json!({"a": 1})], &[json!({}), json!({"a": 1, "b": 1})]);
         let object = json!({"properties": {"a": {"type": "number"}}, "required": ["a"], "additionalProperties": {"type": "string"}});
         check(object, &[json!({"a": 1}), json!({"a": 1, "b": "x"}), json!([])], &[json!({}), json!({"a": "x"}), json!({"a": 1, "b": 2})]);

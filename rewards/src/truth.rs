@@ -48,7 +48,9 @@ mod tests {
     fn texts_are_taken_from_a_field_or_as_they_are() {
         assert_eq!(texts(&json!({"answer": "a"}), "answer"), Ok(vec!["a".into()]));
         assert_eq!(texts(&json!([1, "b"]), "answer"), Ok(vec!["1".into(), "b".into()]));
-        for (truth, wanted) in [(json!({"x": 1}), "no field"), (json!(null), "neither"), (json!([]), "neither"), (json!({"answer": " "}), "neither")] {
+        for (truth, wanted) in
+            [(json!({"x": 1}), "no field"), (json!(null), "neither"), (json!([]), "neither"), (json!({"answer": " "}), "neither")]
+        {
             assert!(texts(&truth, "answer").is_err_and(|e| e.contains(wanted)), "{truth}");
         }
     }

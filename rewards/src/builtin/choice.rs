@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::extract::last_boxed;
-use crate::within::within;
-use crate::{Builtin, Case, KnobCard, RewardCard, RewardError, knobs, truth};
+use crate::tagged::tagged;
+use crate::{Builtin, CardCase, KnobCard, RewardCard, RewardError, knobs, truth};
 
 /// The knobs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -41,10 +41,10 @@ static CARD: RewardCard = RewardCard {
         KnobCard { name: "wrong", help: "The score of any other answer, one without a letter included.", default: "0.0" },
     ],
     cases: &[
-        Case::new(r#"{"answer": "B"}"#, "It cannot be A, so the answer is (B).", 1.0),
-        Case::new(r#"{"answer": 1}"#, "B. Paris", 1.0),
-        Case::new(r#"{"answer": "B"}"#, r"B seems right, but \boxed{C}", 0.0),
-        Case::unscorable(r#"{"answer": "Z"}"#, "B"),
+        CardCase::new(r#"{"answer": "B"}"#, "It cannot be A, so the answer is (B).", 1.0),
+        CardCase::new(r#"{"answer": 1}"#, "B. Paris", 1.0),
+        CardCase::new(r#"{"answer": "B"}"#, r"B seems right, but \boxed{C}", 0.0),
+        CardCase::unscorable(r#"{"answer": "Z"}"#, "B"),
     ],
 };
 
@@ -76,7 +76,7 @@ impl Reward for Knobs {
             Ok(wanted) => wanted,
             Err(reason) => return Ok(Verdict::Unscorable { reason }),
         };
-        let given = within(answer.text, &self.within).and_then(|text| self.letter(text));
+        let given = tagged(answer.text, &self.within).and_then(|text| self.letter(text));
         Ok(Verdict::score_of(if given == Some(wanted) { self.right } else { self.wrong }))
     }
 }

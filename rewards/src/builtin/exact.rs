@@ -4,8 +4,8 @@ use collimate_types::{Answer, BoxError, Prompt, Reward, Verdict};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::within::within;
-use crate::{Builtin, Case, KnobCard, RewardCard, RewardError, knobs, truth};
+use crate::tagged::tagged;
+use crate::{Builtin, CardCase, KnobCard, RewardCard, RewardError, knobs, truth};
 
 /// The knobs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -59,11 +59,11 @@ static CARD: RewardCard = RewardCard {
         KnobCard { name: "wrong", help: "The score of any other answer.", default: "0.0" },
     ],
     cases: &[
-        Case::new(r#"{"answer": "New York"}"#, " New  York\n", 1.0),
-        Case::new(r#"{"answer": "New York"}"#, "new york", 0.0),
-        Case::new(r#"{"answer": ["Beatles", "Fab Four"]}"#, "<answer>The Beatles.</answer>", 1.0)
+        CardCase::new(r#"{"answer": "New York"}"#, " New  York\n", 1.0),
+        CardCase::new(r#"{"answer": "New York"}"#, "new york", 0.0),
+        CardCase::new(r#"{"answer": ["Beatles", "Fab Four"]}"#, "<answer>The Beatles.</answer>", 1.0)
             .with(r#"{"normalise": "words", "within": "answer"}"#),
-        Case::unscorable(r#"{"result": "x"}"#, "x"),
+        CardCase::unscorable(r#"{"result": "x"}"#, "x"),
     ],
 };
 
@@ -90,7 +90,7 @@ impl Reward for Knobs {
             Ok(truths) => truths,
             Err(reason) => return Ok(Verdict::Unscorable { reason }),
         };
-        let given = within(answer.text, &self.within);
+        let given = tagged(answer.text, &self.within);
         // An answer that is far longer than every truth is none of them, whatever is taken off.
         let longest = 4 * truths.iter().map(String::len).max().unwrap_or(0) + (64 << 10);
         let given = given.filter(|text| text.len() <= longest).map(|text| self.normalise.of(text));

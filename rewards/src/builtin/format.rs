@@ -5,7 +5,7 @@ use regex::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{Builtin, Case, KnobCard, RewardCard, RewardError, knobs};
+use crate::{Builtin, CardCase, KnobCard, RewardCard, RewardError, knobs};
 
 /// The largest compiled pattern, in bytes.
 const MAX_PROGRAM_BYTES: usize = 1 << 20;
@@ -46,9 +46,9 @@ static CARD: RewardCard = RewardCard {
         KnobCard { name: "wrong", help: "The score of any other answer.", default: "0.0" },
     ],
     cases: &[
-        Case::new("null", "<think>2 + 2</think> 4", 1.0),
-        Case::new("null", "4", 0.0),
-        Case::new("null", "so = 4", 1.0).with(r#"{"pattern": "= -?[0-9]+"}"#),
+        CardCase::new("null", "<think>2 + 2</think> 4", 1.0),
+        CardCase::new("null", "4", 0.0),
+        CardCase::new("null", "so = 4", 1.0).with(r#"{"pattern": "= -?[0-9]+"}"#),
     ],
 };
 

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::schema::Schema;
-use crate::within::within;
-use crate::{Builtin, Case, KnobCard, RewardCard, RewardError, knobs};
+use crate::tagged::tagged;
+use crate::{Builtin, CardCase, KnobCard, RewardCard, RewardError, knobs};
 
 /// The longest answer that is read, in bytes.
 const LONGEST: usize = 1 << 20;
@@ -50,10 +50,10 @@ static CARD: RewardCard = RewardCard {
         KnobCard { name: "wrong", help: "The score of what is no JSON.", default: "0.0" },
     ],
     cases: &[
-        Case::new("null", r#"{"city": "Paris"}"#, 1.0),
-        Case::new("null", r#"{"city": Paris}"#, 0.0),
-        Case::new("null", "Here it is:\n```json\n{\"n\": 3}\n```", 1.0).with(r#"{"schema": {"required": ["n"]}}"#),
-        Case::new("null", r#"{"n": "3"}"#, 0.2).with(r#"{"schema": {"properties": {"n": {"type": "integer"}}}, "unfit": 0.2}"#),
+        CardCase::new("null", r#"{"city": "Paris"}"#, 1.0),
+        CardCase::new("null", r#"{"city": Paris}"#, 0.0),
+        CardCase::new("null", "Here it is:\n```json\n{\"n\": 3}\n```", 1.0).with(r#"{"schema": {"required": ["n"]}}"#),
+        CardCase::new("null", r#"{"n": "3"}"#, 0.2).with(r#"{"schema": {"properties": {"n": {"type": "integer"}}}, "unfit": 0.2}"#),
     ],
 };
 
@@ -82,7 +82,7 @@ impl Builtin for Entry {
 
 impl Reward for Json {
     fn score(&self, _prompt: &Prompt, answer: &Answer<'_>) -> Result<Verdict, BoxError> {
-        let text = within(answer.text, &self.knobs.within).map(fenced).filter(|text| text.len() <= LONGEST);
+        let text = tagged(answer.text, &self.knobs.within).map(fenced).filter(|text| text.len() <= LONGEST);
         let value = text.and_then(|text| serde_json::from_str::<Value>(text).ok());
         Ok(Verdict::score_of(match value {
             None => self.knobs.wrong,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use whatlang::{Lang, detect};
 
-use crate::{Builtin, Case, KnobCard, RewardCard, RewardError, knobs};
+use crate::{Builtin, CardCase, KnobCard, RewardCard, RewardError, knobs};
 
 /// How much of an answer is looked at, in characters.
 const LONGEST: usize = 100_000;
@@ -39,10 +39,10 @@ static CARD: RewardCard = RewardCard {
         KnobCard { name: "neutral", help: "The score of an answer with fewer letters: it is in no language.", default: "1.0" },
     ],
     cases: &[
-        Case::new("null", "The train leaves the station at noon and arrives in the evening.", 1.0),
-        Case::new("null", "Der Zug verlässt den Bahnhof am Mittag und kommt am Abend an.", 0.0),
-        Case::new("null", "Der Zug verlässt den Bahnhof am Mittag und kommt am Abend an.", 1.0).with(r#"{"language": "deu"}"#),
-        Case::new("null", "$x^2 + 1$", 1.0),
+        CardCase::new("null", "The train leaves the station at noon and arrives in the evening.", 1.0),
+        CardCase::new("null", "Der Zug verlässt den Bahnhof am Mittag und kommt am Abend an.", 0.0),
+        CardCase::new("null", "Der Zug verlässt den Bahnhof am Mittag und kommt am Abend an.", 1.0).with(r#"{"language": "deu"}"#),
+        CardCase::new("null", "$x^2 + 1$", 1.0),
     ],
 };
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::math::{Place, Truth};
-use crate::{Builtin, Case, KnobCard, RewardCard, RewardError, knobs, truth};
+use crate::{Builtin, CardCase, KnobCard, RewardCard, RewardError, knobs, truth};
 
 /// The knobs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,11 +42,11 @@ static CARD: RewardCard = RewardCard {
         KnobCard { name: "wrong", help: "The score of any other answer, one that cannot be read included.", default: "0.0" },
     ],
     cases: &[
-        Case::new(r#"{"answer": "\\frac{\\sqrt{3}}{3}"}"#, r"Hence \boxed{1/\sqrt{3}}.", 1.0),
-        Case::new(r#"{"answer": "1/3"}"#, r"\boxed{0.3333}", 0.0),
-        Case::new(r#"{"answer": "(-\\infty, 1) \\cup (1, \\infty)"}"#, r"\boxed{x \ne 1}", 1.0),
-        Case::new(r#"{"answer": "(1, 2)"}"#, r"\boxed{[1, 2]}", 0.0),
-        Case::unscorable(r#"{"answer": "\\int_0^1 x\\,dx"}"#, r"\boxed{1/2}"),
+        CardCase::new(r#"{"answer": "\\frac{\\sqrt{3}}{3}"}"#, r"Hence \boxed{1/\sqrt{3}}.", 1.0),
+        CardCase::new(r#"{"answer": "1/3"}"#, r"\boxed{0.3333}", 0.0),
+        CardCase::new(r#"{"answer": "(-\\infty, 1) \\cup (1, \\infty)"}"#, r"\boxed{x \ne 1}", 1.0),
+        CardCase::new(r#"{"answer": "(1, 2)"}"#, r"\boxed{[1, 2]}", 0.0),
+        CardCase::unscorable(r#"{"answer": "\\int_0^1 x\\,dx"}"#, r"\boxed{1/2}"),
     ],
 };
 

@@ -62,7 +62,24 @@ mod tests {
 
     #[test]
     fn every_reward_judges_any_answer_in_a_blink() {
-        let pieces = ["a", "1", " ", "(B) ", "{", "[1,", "\"\\", "<think>", "</answer>", "word ", "Das ist ein Satz. ", "```json\n", "\\boxed{", "answer: ", "\u{0}", "\n"];
+        let pieces = [
+            "a",
+            "1",
+            " ",
+            "(B) ",
+            "{",
+            "[1,",
+            "\"\\",
+            "<think>",
+            "</answer>",
+            "word ",
+            "Das ist ein Satz. ",
+            "```json\n",
+            "\\boxed{",
+            "answer: ",
+            "\u{0}",
+            "\n",
+        ];
         for builtin in roster() {
             let reward = builtin.build(&serde_json::Map::new()).unwrap();
             for piece in pieces {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::scan::Reading;
-use crate::{Builtin, Case, Extract, KnobCard, Number, RewardCard, RewardError, knobs, truth};
+use crate::{Builtin, CardCase, Extract, KnobCard, Number, RewardCard, RewardError, knobs, truth};
 
 /// The knobs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,9 +56,9 @@ static CARD: RewardCard = RewardCard {
         KnobCard { name: "wrong", help: "The score of any other answer, one without a number included.", default: "0.0" },
     ],
     cases: &[
-        Case::new(r#"{"answer": "1,000"}"#, "It makes 1e3 in all.", 1.0),
-        Case::new(r#"{"answer": "1/2"}"#, "#### 0.5001", 0.0),
-        Case::unscorable(r#"{"answer": "about 42"}"#, "42"),
+        CardCase::new(r#"{"answer": "1,000"}"#, "It makes 1e3 in all.", 1.0),
+        CardCase::new(r#"{"answer": "1/2"}"#, "#### 0.5001", 0.0),
+        CardCase::unscorable(r#"{"answer": "about 42"}"#, "42"),
     ],
 };
 

@@ -4,7 +4,7 @@ use collimate_types::{Answer, BoxError, Prompt, Reward, Verdict};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::{Builtin, Case, KnobCard, RewardCard, RewardError, knobs};
+use crate::{Builtin, CardCase, KnobCard, RewardCard, RewardError, knobs};
 
 /// The knobs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,9 +31,9 @@ static CARD: RewardCard = RewardCard {
         KnobCard { name: "buffer", help: "Over how many tokens before `max` the score falls; from 1 to max.", default: "4096" },
     ],
     cases: &[
-        Case::new("null", "three tokens", 0.0),
-        Case::new("null", "three tokens", -0.5).with(r#"{"max": 4, "buffer": 2}"#),
-        Case::new("null", "three tokens", -1.0).with(r#"{"max": 3, "buffer": 2}"#),
+        CardCase::new("null", "three tokens", 0.0),
+        CardCase::new("null", "three tokens", -0.5).with(r#"{"max": 4, "buffer": 2}"#),
+        CardCase::new("null", "three tokens", -1.0).with(r#"{"max": 3, "buffer": 2}"#),
     ],
 };
 

@@ -6,7 +6,7 @@ use collimate_types::{Answer, BoxError, Prompt, Reward, Verdict};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::{Builtin, Case, KnobCard, RewardCard, RewardError, knobs};
+use crate::{Builtin, CardCase, KnobCard, RewardCard, RewardError, knobs};
 
 /// The longest sequence that is looked at.
 const MAX_NGRAM: usize = 64;
@@ -42,16 +42,16 @@ impl Default for Knobs {
 
 static CARD: RewardCard = RewardCard {
     name: "repetition",
-    claim: "Punishes repetition: -penalty times the share of n-grams that have occurred before (arXiv:2502.03373, section on repetition).",
+    claim: "Punishes repetition: -penalty times the share of n-grams that have occurred before (after arXiv:2502.03373; open-r1 has the same).",
     knobs: &[
         KnobCard { name: "ngram", help: "How many words or tokens make an n-gram; from 1 to 64.", default: "3" },
         KnobCard { name: "unit", help: "What n-grams are made of: words (without case) or tokens.", default: "\"words\"" },
         KnobCard { name: "penalty", help: "The punishment where nothing is new; 0 or more.", default: "1.0" },
     ],
     cases: &[
-        Case::new("null", "no words are said twice here", 0.0),
-        Case::new("null", "go on Go on go on", -0.5),
-        Case::new("null", "a a a a", -1.5).with(r#"{"ngram": 1, "penalty": 2}"#),
+        CardCase::new("null", "no words are said twice here", 0.0),
+        CardCase::new("null", "go on Go on go on", -0.5),
+        CardCase::new("null", "a a a a", -1.5).with(r#"{"ngram": 1, "penalty": 2}"#),
     ],
 };
 

@@ -4,7 +4,7 @@ use collimate_types::{Answer, BoxError, Prompt, Reward, Verdict};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::{Builtin, Case, KnobCard, RewardCard, RewardError, knobs};
+use crate::{Builtin, CardCase, KnobCard, RewardCard, RewardError, knobs};
 
 /// The most tags.
 const MAX_TAGS: usize = 16;
@@ -46,10 +46,10 @@ static CARD: RewardCard = RewardCard {
         KnobCard { name: "wrong", help: "The score of any other answer.", default: "0.0" },
     ],
     cases: &[
-        Case::new("null", "<think>2 + 2</think>\n<answer>4</answer>", 1.0),
-        Case::new("null", "<think>2 + 2</think> 4", 0.0),
-        Case::new("null", "<think>2 + 2</think> 4", 0.25).with(r#"{"partial": true}"#),
-        Case::new("null", "2 + 2</think><answer>4</answer>", 1.0).with(r#"{"opened": true}"#),
+        CardCase::new("null", "<think>2 + 2</think>\n<answer>4</answer>", 1.0),
+        CardCase::new("null", "<think>2 + 2</think> 4", 0.0),
+        CardCase::new("null", "<think>2 + 2</think> 4", 0.25).with(r#"{"partial": true}"#),
+        CardCase::new("null", "2 + 2</think><answer>4</answer>", 1.0).with(r#"{"opened": true}"#),
     ],
 };
 

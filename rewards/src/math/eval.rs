@@ -65,7 +65,12 @@ impl Evaluator<'_> {
         }
     }
 
-    fn fold(&mut self, parts: &[Expr], first: Real, step: fn(&Complex, &Complex, &mut Budget) -> Result<Complex, Gap>) -> Result<Complex, Gap> {
+    fn fold(
+        &mut self,
+        parts: &[Expr],
+        first: Real,
+        step: fn(&Complex, &Complex, &mut Budget) -> Result<Complex, Gap>,
+    ) -> Result<Complex, Gap> {
         let mut total = Complex::from(first);
         for part in parts {
             let part = self.value(part)?;

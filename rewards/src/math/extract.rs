@@ -109,7 +109,8 @@ fn told(text: &str) -> Option<&str> {
 /// Up to the end of the line or of the sentence.
 fn sentence(text: &str) -> &str {
     let line = text.lines().next().unwrap_or_default();
-    let end = line.match_indices(". ").map(|(at, _)| at).find(|at| !line[..*at].ends_with(|c: char| c.is_ascii_digit()) || at + 2 < line.len());
+    let end =
+        line.match_indices(". ").map(|(at, _)| at).find(|at| !line[..*at].ends_with(|c: char| c.is_ascii_digit()) || at + 2 < line.len());
     line[..end.unwrap_or(line.len())].trim()
 }
 

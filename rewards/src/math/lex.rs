@@ -66,7 +66,10 @@ impl Lexer<'_> {
                 }
                 '\\' => self.backslash(depth)?,
                 _ if c.is_ascii_alphabetic() => self.letters(),
-                '*' if self.peek(1) == '*' && (self.peek(2).is_ascii_alphanumeric() || matches!(self.peek(2), '(' | '-')) && self.after_term() => {
+                '*' if self.peek(1) == '*'
+                    && (self.peek(2).is_ascii_alphanumeric() || matches!(self.peek(2), '(' | '-'))
+                    && self.after_term() =>
+                {
                     self.at += 2;
                     self.push(Kind::Sign('^'));
                 }
@@ -199,8 +202,8 @@ impl Lexer<'_> {
         let name: String = self.chars[self.at + 1..].iter().take_while(|c| c.is_ascii_alphabetic()).collect();
         self.at += 1 + name.len();
         match name.as_str() {
-            "text" | "textbf" | "textit" | "textrm" | "textsf" | "texttt" | "textnormal" | "mbox" | "mathrm" | "mathsf" | "operatorname"
-            | "hbox" | "emph" => self.prose(depth),
+            "text" | "textbf" | "textit" | "textrm" | "textsf" | "texttt" | "textnormal" | "mbox" | "mathrm" | "mathsf"
+            | "operatorname" | "hbox" | "emph" => self.prose(depth),
             "begin" | "end" => self.environment(name == "begin"),
             "hspace" | "vspace" | "phantom" | "hphantom" => self.group().map(|_| self.spaced = true),
             "mathbb" => {

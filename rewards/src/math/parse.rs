@@ -196,7 +196,9 @@ impl<'a> Parser<'a> {
     /// `2 1/3` behind its whole number.
     fn plain_fraction(&mut self, whole: &Expr) -> Result<Expr, Unread> {
         let kinds = [0, 1, 2, 3].map(|n| self.ahead(n).map(|t| &t.kind));
-        let [Some(Kind::Number(a, Some(_))), Some(Kind::Sign('/')), Some(Kind::Number(b, Some(_))), next] = kinds else { return Err(Unread) };
+        let [Some(Kind::Number(a, Some(_))), Some(Kind::Sign('/')), Some(Kind::Number(b, Some(_))), next] = kinds else {
+            return Err(Unread);
+        };
         if matches!(next, Some(Kind::Sign('^' | '!'))) {
             return Err(Unread);
         }
@@ -385,7 +387,10 @@ impl<'a> Parser<'a> {
             return Ok(inner);
         }
         let mut total = self.signed(Self::power)?;
-        while matches!(self.peek(), Some(Kind::Number(..) | Kind::Name(_) | Kind::Sign('π') | Kind::Command(Command::Fraction | Command::Root))) {
+        while matches!(
+            self.peek(),
+            Some(Kind::Number(..) | Kind::Name(_) | Kind::Sign('π') | Kind::Command(Command::Fraction | Command::Root))
+        ) {
             let at = self.at;
             let next = self.power()?;
             total = self.beside(total, next, at)?;

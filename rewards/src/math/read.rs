@@ -40,7 +40,8 @@ pub(crate) fn read(text: &str) -> Result<Answer, Unread> {
 /// What is no mathematics, but is made of words: it is compared as such.
 fn as_text(text: &str, worded: bool) -> Option<Answer> {
     let plain = words::normalised(text);
-    let formula = ["\\text", "\\mbox"].iter().fold(text.to_owned(), |text, style| text.replace(style, "")).contains(['\\', '=', '^', '_', '<', '>']);
+    let formula =
+        ["\\text", "\\mbox"].iter().fold(text.to_owned(), |text, style| text.replace(style, "")).contains(['\\', '=', '^', '_', '<', '>']);
     let spelled = text.split(|c: char| !c.is_alphabetic()).any(|word| word.chars().count() > 1);
     (!formula && (worded || spelled) && !plain.is_empty()).then_some(Answer::Text(plain))
 }
@@ -110,7 +111,9 @@ fn choice(tokens: &[Token], text: &str) -> Result<Option<Answer>, Unread> {
     let (letter, rest) = match (letter(0), letter(1), tokens.first().map(|t| &t.kind)) {
         (Some(letter), ..) if sign(1, ").:") => (letter, 2),
         (None, Some(letter), Some(Kind::Sign('('))) if sign(2, ")") => (letter, 3),
-        (None, Some(letter), Some(Kind::Word(word))) if matches!(word.to_lowercase().as_str(), "option" | "choice" | "answer") => (letter, 2),
+        (None, Some(letter), Some(Kind::Word(word))) if matches!(word.to_lowercase().as_str(), "option" | "choice" | "answer") => {
+            (letter, 2)
+        }
         _ => return Ok(None),
     };
     let Some(next) = tokens.get(rest) else { return Ok(Some(Answer::Choice(letter, None))) };

@@ -33,7 +33,9 @@ fn domains_count() {
 
 #[test]
 fn what_has_two_meanings_is_not_read() {
-    for text in ["2.5(3)", "\\frac123", "2\\frac{3}{2}", "f(2)", "x2", "3 4", "5 squared = 25 apples", "", "\\unknown{5}", "3 4/5^2", "1_2_3"] {
+    for text in
+        ["2.5(3)", "\\frac123", "2\\frac{3}{2}", "f(2)", "x2", "3 4", "5 squared = 25 apples", "", "\\unknown{5}", "3 4/5^2", "1_2_3"]
+    {
         assert!(read::read(text).is_err(), "`{text}`: {:?}", read::read(text));
     }
 }
@@ -49,7 +51,8 @@ fn a_truth_that_is_a_formula_beyond_the_subset_is_refused_and_words_are_words() 
 
 #[test]
 fn nesting_ends_where_it_must() {
-    let cases = ["(", "{", "\\frac{", "\\sqrt{", "|", "-", "\\{", "[", "\\text{", "x^", "\\boxed{", "2^{", "((1,", "\\left(", "\\sin", "1,(", "⌊"];
+    let cases =
+        ["(", "{", "\\frac{", "\\sqrt{", "|", "-", "\\{", "[", "\\text{", "x^", "\\boxed{", "2^{", "((1,", "\\left(", "\\sin", "1,(", "⌊"];
     for open in cases {
         for n in [30, 300, 3000] {
             let text = open.repeat(n);
@@ -98,8 +101,26 @@ fn hostile_answers_are_judged_in_a_blink() {
 #[test]
 fn megabytes_of_anything_are_judged_in_a_blink() {
     let truth = Truth::read("42").unwrap();
-    let pieces =
-        ["1", "1,", "$", "$x$ ", "\\boxed{", "{", "#### ", "#", "#### x\n", "#### 1\n", "\\", "answer is ", "answer: 1. ", "\\(", "−", "ß", "\\[1\\]", "}"];
+    let pieces = [
+        "1",
+        "1,",
+        "$",
+        "$x$ ",
+        "\\boxed{",
+        "{",
+        "#### ",
+        "#",
+        "#### x\n",
+        "#### 1\n",
+        "\\",
+        "answer is ",
+        "answer: 1. ",
+        "\\(",
+        "−",
+        "ß",
+        "\\[1\\]",
+        "}",
+    ];
     for piece in pieces {
         let text = piece.repeat((2 << 20) / piece.len());
         let start = Instant::now();
@@ -111,9 +132,68 @@ fn megabytes_of_anything_are_judged_in_a_blink() {
 /// Texts that look like mathematics.
 fn pieces() -> impl Strategy<Value = String> {
     let piece = proptest::sample::select(vec![
-        "1", "2", "0", "12", "x", "y", "+", "-", "*", "/", "^", "_", "(", ")", "[", "]", "{", "}", "\\{", "\\}", ",", " ", "=", "<", "\\le ", "\\frac", "\\sqrt",
-        "\\pi", "\\infty", "\\cup ", "\\text{cm}", "\\text{", "%", "\\%", "$", "^\\circ", "\\pm ", "!", ".", "|", ":", "e", "i", "and", " or ", "\\sin ", "\\ln ",
-        "\\begin{pmatrix}", "\\end{pmatrix}", "&", "\\\\", "\\in ", "\\mathbb{R}", "½", "²", "apples", "(B)", "\\boxed{", "####", "0.\\overline{3}", "1,000", "\\log_",
+        "1",
+        "2",
+        "0",
+        "12",
+        "x",
+        "y",
+        "+",
+        "-",
+        "*",
+        "/",
+        "^",
+        "_",
+        "(",
+        ")",
+        "[",
+        "]",
+        "{",
+        "}",
+        "\\{",
+        "\\}",
+        ",",
+        " ",
+        "=",
+        "<",
+        "\\le ",
+        "\\frac",
+        "\\sqrt",
+        "\\pi",
+        "\\infty",
+        "\\cup ",
+        "\\text{cm}",
+        "\\text{",
+        "%",
+        "\\%",
+        "$",
+        "^\\circ",
+        "\\pm ",
+        "!",
+        ".",
+        "|",
+        ":",
+        "e",
+        "i",
+        "and",
+        " or ",
+        "\\sin ",
+        "\\ln ",
+        "\\begin{pmatrix}",
+        "\\end{pmatrix}",
+        "&",
+        "\\\\",
+        "\\in ",
+        "\\mathbb{R}",
+        "½",
+        "²",
+        "apples",
+        "(B)",
+        "\\boxed{",
+        "####",
+        "0.\\overline{3}",
+        "1,000",
+        "\\log_",
     ]);
     proptest::collection::vec(piece, 0..14).prop_map(|parts| parts.concat())
 }

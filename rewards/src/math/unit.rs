@@ -64,8 +64,14 @@ const TABLE: &[(&str, &[&str], i64, i64)] = &[
     ("unit", &["unit", "units"], 1, 1),
 ];
 
-const MULTIPLIERS: [(&str, i64); 6] =
-    [("hundred", 100), ("thousand", 1000), ("million", 1_000_000), ("billion", 1_000_000_000), ("trillion", 1_000_000_000_000), ("dozen", 12)];
+const MULTIPLIERS: [(&str, i64); 6] = [
+    ("hundred", 100),
+    ("thousand", 1000),
+    ("million", 1_000_000),
+    ("billion", 1_000_000_000),
+    ("trillion", 1_000_000_000_000),
+    ("dozen", 12),
+];
 
 impl Unit {
     /// The unit of a sign or of a word in the table.

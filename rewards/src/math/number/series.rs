@@ -27,7 +27,11 @@ fn arc_series(z: &BigInt, alternating: bool) -> BigInt {
     let (mut power, mut sum, mut k) = (z.clone(), BigInt::zero(), 1_u32);
     while !power.is_zero() && power != BigInt::from(-1) {
         let term = &power / k;
-        if alternating && k % 4 == 3 { sum -= term } else { sum += term }
+        if alternating && k % 4 == 3 {
+            sum -= term
+        } else {
+            sum += term
+        }
         power = (power * &square) >> WIDTH;
         k += 2;
     }
