@@ -2,6 +2,8 @@
 //!
 //! Everything here is symmetric, and what cannot be shown to agree does not agree.
 
+use std::collections::BTreeSet;
+
 use num_bigint::BigInt;
 use num_rational::BigRational;
 
@@ -44,9 +46,10 @@ fn one_way(a: &Answer, b: &Answer, budget: &mut Budget) -> Option<Result<bool, G
             (_, None) => Ok(false),
         },
         (Answer::Named(x, inner), Answer::Named(y, other)) => {
-            let labels = x.starts_with(LABEL) || y.starts_with(LABEL);
+            // A label in words and a variable may mean the same; two labels or two variables must be the same.
+            let fits = x == y || x.starts_with(LABEL) != y.starts_with(LABEL);
             match same(inner, other, budget) {
-                Ok(true) if labels || x == y => Ok(true),
+                Ok(true) if fits => Ok(true),
                 _ => same_equation(a, b, budget),
             }
         }
@@ -57,7 +60,12 @@ fn one_way(a: &Answer, b: &Answer, budget: &mut Budget) -> Option<Result<bool, G
             // An identity (a simplification step by step) is the value of both its sides.
             both(same_expr(left, right, budget), |budget| same_expr(right, expr, budget), budget)
         }
-        (Answer::Tuple(x), Answer::Tuple(y) | Answer::List(y)) => in_order(x, y, budget),
+        (Answer::Tuple(x), Answer::Tuple(y)) => in_order(x, y, budget),
+        (Answer::Tuple(x), Answer::List(y)) => match by_name(y) {
+            Some(y) => in_order(x, &y, budget),
+            None => Ok(false),
+        },
+        (Answer::List(x), Answer::List(y)) => pair_off(x, y, budget),
         (Answer::List(x) | Answer::Set(x), Answer::List(y) | Answer::Set(y)) => match_all(x, y, budget),
         (Answer::Set(x), b @ Answer::Value(_)) if x.len() == 1 => same(&x[0], b, budget),
         (Answer::Closed(a, b), Answer::Closed(x, y)) => both(same_expr(a, x, budget), |budget| same_expr(b, y, budget), budget),
@@ -88,6 +96,37 @@ fn in_order(a: &[Answer], b: &[Answer], budget: &mut Budget) -> Result<bool, Gap
         if !same(a, b, budget)? {
             return Ok(false);
         }
+    }
+    Ok(true)
+}
+
+/// The parts of a list as coordinates: as they stand, or by their names in alphabetical order. `None` if a name comes twice: then they are
+/// several values of one variable.
+fn by_name(parts: &[Answer]) -> Option<Vec<Answer>> {
+    let name = |part: &Answer| match part {
+        Answer::Named(name, _) if !name.starts_with(LABEL) => Some(name.clone()),
+        _ => None,
+    };
+    let mut sorted = parts.to_vec();
+    if parts.iter().all(|part| name(part).is_some()) {
+        sorted.sort_by_key(name);
+        if sorted.windows(2).any(|two| name(&two[0]) == name(&two[1])) {
+            return None;
+        }
+    }
+    Some(sorted)
+}
+
+/// Whether every part of one has a part of the other for itself.
+fn pair_off(a: &[Answer], b: &[Answer], budget: &mut Budget) -> Result<bool, Gap> {
+    if a.len() != b.len() {
+        return Ok(false);
+    }
+    let mut left: Vec<&Answer> = b.iter().collect();
+    for part in a {
+        budget.spend(1)?;
+        let Some(at) = left.iter().position(|other| same(part, other, budget).unwrap_or(false)) else { return Ok(false) };
+        left.swap_remove(at);
     }
     Ok(true)
 }
@@ -250,30 +289,41 @@ fn difference(answer: &Answer) -> Option<Expr> {
 /// Where expressions are compared.
 struct Space {
     variables: bool,
-    whole: bool,
+    /// The variables of factorials and binomials: they are whole numbers.
+    whole: BTreeSet<String>,
     complex: bool,
 }
 
 impl Space {
     fn of(exprs: &[&Expr]) -> Self {
         let any = |wanted: &dyn Fn(&Expr) -> bool| exprs.iter().any(|expr| expr.any(wanted));
-        let symbol = |part: &Expr| matches!(part, Expr::Symbol(_));
-        // Factorials and binomials of variables are those of whole numbers.
-        let counted = |part: &Expr| matches!(part, Expr::Apply(Function::Factorial, _) | Expr::Choose(..)) && part.any(&symbol);
-        Self { variables: any(&symbol), whole: any(&counted), complex: any(&|part| *part == Expr::Imaginary) }
+        let mut whole = BTreeSet::new();
+        exprs.iter().for_each(|expr| counted(expr, false, &mut whole));
+        let variables = any(&|part| matches!(part, Expr::Symbol(_)));
+        Self { variables, whole, complex: any(&|part| *part == Expr::Imaginary) }
     }
 
-    fn points(&self) -> impl Iterator<Item = Seeded> + use<> {
-        let whole = self.whole;
-        (0..if self.variables { ROUNDS } else { 1 }).map(move |round| Seeded { round, whole })
+    fn points(&self) -> impl Iterator<Item = Seeded<'_>> {
+        (0..if self.variables { ROUNDS } else { 1 }).map(|round| Seeded { round, whole: &self.whole })
     }
 
     fn needed(&self) -> usize {
         if self.variables { AGREEMENTS } else { 1 }
     }
 
-    fn value(&self, expr: &Expr, point: &Seeded, budget: &mut Budget) -> Result<Complex, Gap> {
+    fn value(&self, expr: &Expr, point: &Seeded<'_>, budget: &mut Budget) -> Result<Complex, Gap> {
         Evaluator { point, complex: self.complex, budget }.value(expr)
+    }
+}
+
+/// Collects the variables that stand inside factorials and binomials.
+fn counted(expr: &Expr, inside: bool, found: &mut BTreeSet<String>) {
+    let inside = inside || matches!(expr, Expr::Apply(Function::Factorial, _) | Expr::Choose(..));
+    match expr {
+        Expr::Symbol(name) if inside => {
+            found.insert(name.clone());
+        }
+        other => other.children().into_iter().for_each(|part| counted(part, inside, found)),
     }
 }
 

@@ -90,7 +90,8 @@ fn unmarked(text: &str) -> Option<Answer> {
         if let Some(found) = formula.or_else(|| firm(sentence(told))) {
             return Some(found);
         }
-        return last_number(sentence(told)).and_then(firm);
+        let denied = sentence(told).split_whitespace().any(|word| word == "not");
+        return last_number(sentence(told)).filter(|_| !denied).and_then(firm);
     }
     let whole = || Some(text.trim()).filter(|text| text.len() <= WHOLE).and_then(firm);
     let formula = || last_formula(tail).and_then(firm);
@@ -147,6 +148,10 @@ fn last_number(text: &str) -> Option<&str> {
     let number = number.rfind(['-', '−']).filter(|at| *at > 0).map_or(number, |at| number[at..].trim_start_matches(['-', '−']));
     let percent = usize::from(text[end..].starts_with('%'));
     let start = end - number.len();
+    let before = text[..start].trim_end();
+    if ["not", "n't", "never", "≠"].iter().any(|denial| before.ends_with(denial)) {
+        return None;
+    }
     Some(&text[start..end + percent])
 }
 
@@ -190,6 +195,8 @@ mod tests {
         same(Place::Hash, "\\boxed{1} #### 2 ####", "2");
         assert_eq!(Place::Marked.find("The answer is 5"), None);
         assert_eq!(Place::Boxed.find("\\boxed{5"), None);
+        assert_eq!(Place::Auto.find("The answer is not 5"), None);
+        assert_eq!(Place::Auto.find("I am sure that it is not 5"), None);
         assert_eq!(Place::Whole.find("It is, of course, 5 + "), read("It is, of course, 5 + ").ok());
     }
 

@@ -1,5 +1,6 @@
 //! Where expressions with variables are compared: points that are the same in every run, and that nobody would choose.
 
+use std::collections::BTreeSet;
 use std::hash::Hasher;
 
 use num_rational::BigRational;
@@ -13,13 +14,13 @@ const SPREAD: u64 = 1 << 13;
 
 /// A point: every variable has a value that depends on its name and the round.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Seeded {
+pub(crate) struct Seeded<'a> {
     pub(crate) round: u64,
-    /// Whether variables are whole numbers, as factorials want them.
-    pub(crate) whole: bool,
+    /// The variables that are whole numbers, as factorials want them.
+    pub(crate) whole: &'a BTreeSet<String>,
 }
 
-impl Point for Seeded {
+impl Point for Seeded<'_> {
     fn value_of(&self, symbol: &str) -> BigRational {
         let mut hash = Fnv(0xcbf2_9ce4_8422_2325);
         hash.write(symbol.as_bytes());
@@ -29,7 +30,7 @@ impl Point for Seeded {
         if symbol == BASE {
             return BigRational::new((size + 2050).into(), 1024.into());
         }
-        if self.whole {
+        if self.whole.contains(symbol) {
             return BigRational::from_integer((size % 37 + 2).into());
         }
         // Every second round in the positive numbers, half of these below 1; the others with any sign.
@@ -73,7 +74,7 @@ mod tests {
         let mut seen = std::collections::BTreeSet::new();
         for round in 0..24 {
             for name in ["x", "y", "z", "x_1", "alpha"] {
-                let value = Seeded { round, whole: false }.value_of(name);
+                let value = Seeded { round, whole: &BTreeSet::new() }.value_of(name);
                 assert!(value != BigRational::from_integer(0.into()));
                 assert!(round % 2 == 1 || value > BigRational::from_integer(0.into()));
                 seen.insert(value.to_string());

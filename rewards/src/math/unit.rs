@@ -24,8 +24,41 @@ pub(crate) enum Meaning {
 }
 
 /// Words that change the number before them in a way that is not read here; what holds them is not a quantity.
-const NO_UNITS: [&str; 15] =
-    ["factorial", "squared", "cubed", "times", "plus", "minus", "over", "divided", "mod", "modulo", "base", "to", "or", "and", "not"];
+const NO_UNITS: [&str; 33] = [
+    "factorial",
+    "squared",
+    "cubed",
+    "times",
+    "plus",
+    "minus",
+    "over",
+    "divided",
+    "mod",
+    "modulo",
+    "base",
+    "to",
+    "or",
+    "and",
+    "not",
+    "about",
+    "approximately",
+    "approx",
+    "roughly",
+    "nearly",
+    "at",
+    "most",
+    "least",
+    "more",
+    "less",
+    "than",
+    "if",
+    "when",
+    "unless",
+    "wrong",
+    "false",
+    "incorrect",
+    "never",
+];
 
 /// (base unit, names, numerator, denominator of the factor).
 const TABLE: &[(&str, &[&str], i64, i64)] = &[
