@@ -2,6 +2,7 @@
 //!
 //! Everything here is symmetric, and what cannot be shown to agree does not agree.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use num_bigint::BigInt;
@@ -14,7 +15,8 @@ use super::number::{Complex, Real};
 use super::points::Seeded;
 use super::read::LABEL;
 use super::shape::region;
-use super::tree::{Answer, Expr, Function, Quantity};
+use super::tree::{Answer, Expr, Function, Quantity, Region};
+use super::unit::Unit;
 
 /// How many points must agree, of how many that are tried.
 const AGREEMENTS: usize = 6;
@@ -53,7 +55,8 @@ fn one_way(a: &Answer, b: &Answer, budget: &mut Budget) -> Option<Result<bool, G
                 _ => same_equation(a, b, budget),
             }
         }
-        (Answer::Named(..), Answer::Equation(..)) | (Answer::Equation(..), Answer::Equation(..)) => same_equation(a, b, budget),
+        (Answer::Named(..) | Answer::Equation(..), Answer::Equation(..)) => same_equation(a, b, budget),
+        (Answer::Named(..) | Answer::Inequality(..), Answer::Inequality(..)) => same_inequality(a, b, budget),
         (Answer::Named(_, inner), b) => same(inner, b, budget),
         (Answer::Value(a), Answer::Value(b)) => same_quantity(a, b, budget),
         (Answer::Equation(left, right), Answer::Value(Quantity { expr, unit: None })) => {
@@ -68,6 +71,8 @@ fn one_way(a: &Answer, b: &Answer, budget: &mut Budget) -> Option<Result<bool, G
         (Answer::List(x), Answer::List(y)) => pair_off(x, y, budget),
         (Answer::List(x) | Answer::Set(x), Answer::List(y) | Answer::Set(y)) => match_all(x, y, budget),
         (Answer::Set(x), b @ Answer::Value(_)) if x.len() == 1 => same(&x[0], b, budget),
+        // `1/2 or 0.5` says one thing twice.
+        (Answer::List(x), b @ Answer::Value(_)) => Ok(!x.is_empty() && x.iter().all(|part| same(part, b, budget) == Ok(true))),
         (Answer::Closed(a, b), Answer::Closed(x, y)) => both(same_expr(a, x, budget), |budget| same_expr(b, y, budget), budget),
         (Answer::Region(x), b) => match region(b.clone()) {
             Some(y) => same_region(x, &y, budget),
@@ -152,6 +157,15 @@ fn match_all(a: &[Answer], b: &[Answer], budget: &mut Budget) -> Result<bool, Ga
 /// Two quantities. A unit that one of them leaves out is no difference; a percent sign is a unit or a hundredth, whichever fits.
 fn same_quantity(a: &Quantity, b: &Quantity, budget: &mut Budget) -> Result<bool, Gap> {
     let scaled = |expr: &Expr, by: BigRational| Expr::Product(vec![expr.clone(), Expr::Number(by)]);
+    // `5 m` in plain text: beside an answer with a unit, the letter is one.
+    let lettered = match (&a.unit, &b.unit) {
+        (Some(_), None) => with_unit(b).map(|b| (a, b)),
+        (None, Some(_)) => with_unit(a).map(|a| (b, a)),
+        _ => None,
+    };
+    if let Some((a, b)) = lettered {
+        return same_quantity(a, &b, budget);
+    }
     match (&a.unit, &b.unit) {
         (Some(x), Some(y)) if x.same_kind(y) => same_expr(&scaled(&a.expr, x.factor.clone()), &scaled(&b.expr, y.factor.clone()), budget),
         (Some(_), Some(_)) => Ok(false),
@@ -170,8 +184,17 @@ fn same_quantity(a: &Quantity, b: &Quantity, budget: &mut Budget) -> Result<bool
     }
 }
 
-fn same_region(a: &super::tree::Region, b: &super::tree::Region, budget: &mut Budget) -> Result<bool, Gap> {
-    use super::tree::Region::Interval;
+/// A number times a letter that is the sign of a unit, as a quantity.
+fn with_unit(quantity: &Quantity) -> Option<Quantity> {
+    let Expr::Product(parts) = &quantity.expr else { return None };
+    let [numbers @ .., Expr::Symbol(letter)] = &parts[..] else { return None };
+    let number = numbers.iter().all(|part| !part.any(&|part| matches!(part, Expr::Symbol(_))));
+    let unit = Unit::known(letter).filter(|_| number)?;
+    Some(Quantity { expr: Expr::Product(numbers.to_vec()), unit: Some(unit) })
+}
+
+fn same_region(a: &Region, b: &Region, budget: &mut Budget) -> Result<bool, Gap> {
+    use Region::Interval;
     if let (
         Interval { low: a_low, high: a_high, with_low: a_with_low, with_high: a_with_high },
         Interval { low: b_low, high: b_high, with_low: b_with_low, with_high: b_with_high },
@@ -243,31 +266,64 @@ pub(crate) fn same_expr(a: &Expr, b: &Expr, budget: &mut Budget) -> Result<bool,
 /// Whether two equations have the same solutions because their sides differ by the same thing up to a constant factor.
 fn same_equation(a: &Answer, b: &Answer, budget: &mut Budget) -> Result<bool, Gap> {
     let (Some(a), Some(b)) = (difference(a), difference(b)) else { return Ok(false) };
-    let space = Space::of(&[&a, &b]);
-    if !space.variables {
+    Ok(factor(&a, &b, budget)?.is_some())
+}
+
+/// Whether two inequalities have the same solutions because their sides differ by the same thing up to a positive factor.
+fn same_inequality(a: &Answer, b: &Answer, budget: &mut Budget) -> Result<bool, Gap> {
+    let (Some((a, strict)), Some((b, other))) = (positive(a), positive(b)) else { return Ok(false) };
+    if strict != other {
         return Ok(false);
+    }
+    let factor = factor(&a, &b, budget)?;
+    Ok(factor.is_some_and(|factor| factor.real().and_then(Real::sign) == Ok(Ordering::Greater)))
+}
+
+/// What must be positive (or 0, where the inequality is not strict).
+fn positive(answer: &Answer) -> Option<(Expr, bool)> {
+    let minus = |a: Expr, b: Expr| Expr::Sum(vec![a, Expr::Negative(Box::new(b))]);
+    match answer {
+        Answer::Inequality(expr, strict) => Some((expr.clone(), *strict)),
+        Answer::Named(name, inner) => match &**inner {
+            Answer::Region(Region::Interval { low, high: Expr::Infinity, with_low, .. }) => {
+                Some((minus(Expr::Symbol(name.clone()), low.clone()), !with_low))
+            }
+            Answer::Region(Region::Interval { low: Expr::Negative(low), high, with_high, .. }) if **low == Expr::Infinity => {
+                Some((minus(high.clone(), Expr::Symbol(name.clone())), !with_high))
+            }
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The constant that a is b times, if there is one and it is not 0.
+fn factor(a: &Expr, b: &Expr, budget: &mut Budget) -> Result<Option<Complex>, Gap> {
+    let space = Space::of(&[a, b]);
+    if !space.variables {
+        return Ok(None);
     }
     let mut first: Option<Complex> = None;
     let mut agreements = 0;
     for point in space.points() {
-        let (x, y) = match (space.value(&a, &point, budget), space.value(&b, &point, budget)) {
+        let (x, y) = match (space.value(a, &point, budget), space.value(b, &point, budget)) {
             (Ok(x), Ok(y)) => (x, y),
             (Err(Gap::Unclear), _) | (_, Err(Gap::Unclear)) | (Err(_), Err(_)) => continue,
-            _ => return Ok(false),
+            _ => return Ok(None),
         };
         let Ok(ratio) = x.over(&y, budget) else { continue };
         match &first {
-            // A factor of 0 would say that one equation holds always.
-            None if ratio.agrees(&Real::zero().into()) != Ok(false) => return Ok(false),
+            // A factor of 0 would say that one of them holds always.
+            None if ratio.agrees(&Real::zero().into()) != Ok(false) => return Ok(None),
             None => first = Some(ratio),
             Some(first) => match ratio.agrees(first) {
                 Ok(true) => agreements += 1,
-                Ok(false) => return Ok(false),
+                Ok(false) => return Ok(None),
                 Err(_) => {}
             },
         }
         if agreements >= AGREEMENTS {
-            return Ok(true);
+            return Ok(first);
         }
     }
     Err(Gap::Unclear)

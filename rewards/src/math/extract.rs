@@ -68,7 +68,8 @@ fn hash(text: &str) -> Option<(usize, &str)> {
         let rest = text[mark + MARK.len()..].trim_start_matches(['#', ' ', '\t', '\n', '\r']);
         let line = rest.lines().next().unwrap_or_default().trim().trim_end_matches('#').trim_end();
         let below = rest.lines().skip(1).any(|line| !line.trim().is_empty());
-        if !line.is_empty() && !(below && matches!(read(line), Ok(Answer::Text(_)) | Err(_))) {
+        let heading = below && matches!(read(line), Ok(Answer::Text(_)) | Err(_));
+        if !line.is_empty() && !heading {
             return Some((mark, line));
         }
         end = mark;

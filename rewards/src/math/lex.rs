@@ -125,6 +125,9 @@ impl Lexer<'_> {
         if let Some(kind) = words::keyword(&run) {
             return self.push(kind);
         }
+        if self.prose && after_number {
+            return self.push(Kind::Word(run));
+        }
         if self.prose {
             return self.push(if run.len() == 1 && run.as_bytes()[0].is_ascii_uppercase() { Kind::Name(run) } else { Kind::Word(run) });
         }
@@ -255,16 +258,23 @@ impl Lexer<'_> {
     }
 
     fn inside(&mut self, content: &[char], prose: bool, depth: usize) -> Result<(), Unread> {
-        let (spaced, brackets) = (self.spaced, self.brackets);
-        let mut inner = Lexer { chars: content, at: 0, tokens: Vec::new(), spaced, brackets, prose };
+        let tokens = std::mem::take(&mut self.tokens);
+        let before = tokens.len();
+        let mut inner = Lexer { chars: content, at: 0, tokens, spaced: self.spaced, brackets: self.brackets, prose };
         inner.run(depth + 1)?;
-        (self.spaced, self.brackets) = (inner.spaced && inner.tokens.is_empty(), inner.brackets);
-        self.tokens.append(&mut inner.tokens);
+        self.spaced = inner.spaced && inner.tokens.len() == before;
+        self.brackets = inner.brackets;
+        self.tokens = inner.tokens;
         Ok(())
     }
 
     fn environment(&mut self, begin: bool) -> Result<(), Unread> {
         let name = string(&self.group()?);
+        // Statements below each other: the ends of the rows are enough.
+        if matches!(name.trim_end_matches('*'), "cases" | "aligned" | "align" | "gathered") {
+            self.spaced = true;
+            return Ok(());
+        }
         if !matches!(name.trim_end_matches('*'), "pmatrix" | "bmatrix" | "matrix" | "Bmatrix" | "array" | "smallmatrix") {
             return Err(Unread);
         }

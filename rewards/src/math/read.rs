@@ -131,7 +131,7 @@ fn list(p: &mut Parser<'_>) -> Result<Answer, Unread> {
     let mut joints = Vec::new();
     while let Some(kind) = p.peek() {
         let mut joint = match kind {
-            Kind::Sign(',' | ';') => None,
+            Kind::Sign(',' | ';' | '⏎') => None,
             Kind::Joint(joint) => Some(*joint),
             _ => return Err(Unread),
         };
@@ -147,10 +147,28 @@ fn list(p: &mut Parser<'_>) -> Result<Answer, Unread> {
     if parts.len() == 1 {
         return parts.pop().ok_or(Unread);
     }
+    if let Some(excluded) = excluded(&parts) {
+        return Ok(excluded);
+    }
     if let Some(joined) = joined(&parts, &joints) {
         return Ok(joined);
     }
     Ok(Answer::List(parts.into_iter().flat_map(flat).collect()))
+}
+
+/// `x ≠ 0, 1`: what x is not.
+fn excluded(parts: &[Answer]) -> Option<Answer> {
+    let [Answer::Named(name, first), rest @ ..] = parts else { return None };
+    let Answer::Region(Region::Without(line, points)) = &**first else { return None };
+    let Region::Points(points) = &**points else { return None };
+    let value = |part: &Answer| match part {
+        Answer::Value(Quantity { expr, unit: None }) => Some(expr.clone()),
+        _ => None,
+    };
+    let mut points = points.clone();
+    points.extend(rest.iter().map(value).collect::<Option<Vec<_>>>()?);
+    let region = Region::Without(line.clone(), Box::new(Region::Points(points)));
+    Some(Answer::Named(name.clone(), Box::new(Answer::Region(region))))
 }
 
 /// Conditions on one variable, joined by `or` (a union) or `and` (an intersection).
@@ -237,14 +255,15 @@ fn relation(p: &mut Parser<'_>) -> Option<Relation> {
 fn label(p: &mut Parser<'_>) -> Option<String> {
     let kind = |n: usize| p.ahead(n).map(|t| &t.kind);
     let sign = |n: usize, wanted: char| matches!(kind(n), Some(Kind::Sign(c)) if *c == wanted);
-    if let (Some(Kind::Name(name)), Some(Kind::Name(_) | Kind::Number(..))) = (kind(0), kind(2))
+    let primes = (1..4).take_while(|n| sign(*n, '′')).count();
+    if let (Some(Kind::Name(name)), Some(Kind::Name(_) | Kind::Number(..))) = (kind(0), kind(primes + 2))
         && "fghpqFGHPQ".contains(name.as_str())
-        && sign(1, '(')
-        && sign(3, ')')
-        && sign(4, '=')
+        && sign(primes + 1, '(')
+        && sign(primes + 3, ')')
+        && sign(primes + 4, '=')
     {
-        (0..5).for_each(|_| p.advance());
-        return Some(name.clone());
+        (0..primes + 5).for_each(|_| p.advance());
+        return Some(format!("{name}{}", "′".repeat(primes)));
     }
     let mut n = 0;
     while let Some(Kind::Word(word)) = kind(n) {
@@ -321,9 +340,10 @@ fn condition(sides: &[Answer], relations: &[Relation]) -> Result<Answer, Unread>
             let (name, other) = name_of(a).map(|name| (name, b)).or_else(|| name_of(b).map(|name| (name, a))).ok_or(Unread)?;
             (name, Region::Without(Box::new(Region::line()), Box::new(Region::Points(vec![bound(other)?]))))
         }
-        ([a, b], [relation]) => match name_of(a) {
-            Some(name) => (name, half_line(*relation, bound(b)?)?),
-            None => (name_of(b).ok_or(Unread)?, half_line(turned(*relation), bound(a)?)?),
+        ([a, b], [relation]) => match (name_of(a), name_of(b)) {
+            (Some(name), _) if !mentions(b, &name) => (name, half_line(*relation, bound(b)?)?),
+            (None, Some(name)) if !mentions(a, &name) => (name, half_line(turned(*relation), bound(a)?)?),
+            _ => return inequality(*relation, bound(a)?, bound(b)?),
         },
         ([a, x, b], [first, second]) => {
             let low = half_line(turned(*first), bound(a)?)?;
@@ -332,6 +352,21 @@ fn condition(sides: &[Answer], relations: &[Relation]) -> Result<Answer, Unread>
         _ => return Err(Unread),
     };
     Ok(Answer::Named(name, Box::new(Answer::Region(region))))
+}
+
+fn mentions(side: &Answer, name: &str) -> bool {
+    matches!(side, Answer::Value(q) if q.expr.any(&|part| matches!(part, Expr::Symbol(other) if other == name)))
+}
+
+/// An inequality that no name stands alone in.
+fn inequality(relation: Relation, a: Expr, b: Expr) -> Result<Answer, Unread> {
+    let (above, below) = match relation {
+        Relation::Greater | Relation::AtLeast => (a, b),
+        Relation::Less | Relation::AtMost => (b, a),
+        Relation::Equal | Relation::NotEqual | Relation::In => return Err(Unread),
+    };
+    let strict = matches!(relation, Relation::Greater | Relation::Less);
+    Ok(Answer::Inequality(Expr::Sum(vec![above, Expr::Negative(Box::new(below))]), strict))
 }
 
 fn turned(relation: Relation) -> Relation {

@@ -182,6 +182,8 @@ pub(crate) enum Answer {
     Named(String, Box<Answer>),
     /// a = b, where neither side is a name alone.
     Equation(Expr, Expr),
+    /// What is positive, or (if not strict) not negative.
+    Inequality(Expr, bool),
     /// a : b : …
     Ratio(Vec<Expr>),
     /// (B), or (B) and what stands behind it.

@@ -101,9 +101,9 @@ pub(crate) fn normalised(text: &str) -> String {
     }
     let mark = |c: char| if c.is_alphanumeric() || matches!(c, '+' | '-' | '%' | ':' | '/') { c } else { ' ' };
     let lower: String = plain.to_lowercase().chars().filter(|c| !matches!(c, '\'' | '’')).map(mark).collect();
-    let kept = |word: &&str| !matches!(*word, "a" | "an" | "the");
+    let kept = |word: &str| !matches!(word, "a" | "an" | "the");
     let words: Vec<&str> = lower.split_whitespace().collect();
-    let all_articles = !words.iter().any(|w| kept(w));
+    let all_articles = !words.iter().any(|word| kept(word));
     words.into_iter().filter(|w| all_articles || kept(w)).collect::<Vec<_>>().join(" ")
 }
 
