@@ -24,7 +24,7 @@ impl std::fmt::Debug for dyn Builtin {
 }
 
 /// What a reward is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RewardCard {
     /// Its name in `[[reward]]`.
     pub name: &'static str,
@@ -32,6 +32,41 @@ pub struct RewardCard {
     pub claim: &'static str,
     /// Its settings.
     pub knobs: &'static [KnobCard],
+    /// What it says of some answers. A test holds it to them.
+    pub cases: &'static [CardCase],
+}
+
+/// An answer and what a reward says of it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CardCase {
+    /// The knobs that are given, as a JSON object.
+    pub knobs: &'static str,
+    /// The truth, as JSON.
+    pub truth: &'static str,
+    /// The answer.
+    pub answer: &'static str,
+    /// The score; `None` if the reward cannot judge the answer.
+    pub score: Option<f64>,
+}
+
+impl CardCase {
+    /// A case of the default knobs.
+    #[must_use]
+    pub const fn new(truth: &'static str, answer: &'static str, score: f64) -> Self {
+        Self { knobs: "{}", truth, answer, score: Some(score) }
+    }
+
+    /// The same case with other knobs.
+    #[must_use]
+    pub const fn with(self, knobs: &'static str) -> Self {
+        Self { knobs, ..self }
+    }
+
+    /// An answer that cannot be judged.
+    #[must_use]
+    pub const fn unscorable(truth: &'static str, answer: &'static str) -> Self {
+        Self { knobs: "{}", truth, answer, score: None }
+    }
 }
 
 /// A setting.

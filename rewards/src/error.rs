@@ -50,6 +50,14 @@ pub enum RewardError {
         /// The label.
         label: String,
     },
+    /// A row of the data names no reward, and every reward of the recipe wants to be named.
+    #[error("the task `{task}` names no reward, and all of the recipe's have only_named = true: {known}")]
+    Unjudged {
+        /// The task's id.
+        task: String,
+        /// All labels.
+        known: String,
+    },
     /// A row of the data asks for a reward that the recipe does not have.
     #[error("the task `{task}` asks for the reward `{name}`{}; the recipe has {known}", hint(nearest.as_deref()))]
     NotInRecipe {

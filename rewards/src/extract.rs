@@ -64,7 +64,7 @@ fn boxed(content: &str) -> Option<Reading> {
 }
 
 /// Where the content of the last closed `\boxed{}` starts, and the content; braces inside it may nest. One pass.
-fn last_boxed(text: &str) -> Option<(usize, &str)> {
+pub(crate) fn last_boxed(text: &str) -> Option<(usize, &str)> {
     const OPEN: &str = "\\boxed";
     let bytes = text.as_bytes();
     // How many groups are open, and the open boxes among them: their depth and where their content starts.

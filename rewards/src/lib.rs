@@ -11,19 +11,25 @@
 
 mod builtin;
 mod card;
+mod combine;
 mod error;
 mod extract;
 mod guard;
 mod knobs;
+pub mod math;
 mod number;
 mod scan;
+mod schema;
 mod set;
 mod spec;
 mod summary;
+mod tagged;
+mod truth;
 mod window;
 
 pub use builtin::roster;
-pub use card::{Builtin, KnobCard, RewardCard};
+pub use card::{Builtin, CardCase, KnobCard, RewardCard};
+pub use combine::{Normalise, Role, Share};
 pub use error::RewardError;
 pub use extract::Extract;
 pub use number::Number;

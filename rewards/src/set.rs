@@ -6,12 +6,13 @@ use std::sync::Arc;
 use collimate_types::{Reward, RolloutGroup, ScoredGroup, Task, Verdict};
 
 use crate::error::{listed, nearest};
-use crate::{RewardError, RewardSpec, guard, roster};
+use crate::{RewardError, RewardSpec, Share, combine, guard, roster};
 
 /// The rewards of a recipe.
 ///
-/// A task is judged by all of them, or by the one that its `reward` names. The total is the weighted sum; each reward's own score is kept
-/// as a part under its label, and its parts as `label/part`. If any of them has a fault, the verdict is that fault.
+/// A task is judged by all of them but those that want to be named (`only_named`), or by exactly those that its `reward` names
+/// (`math`, `math + brevity`). The total is the weighted sum unless a [`Share`] says otherwise; each reward's own score is kept as a part
+/// under its label, and its parts as `label/part`. If any of them has a fault, the verdict is that fault.
 #[derive(Clone)]
 pub struct RewardSet {
     entries: Vec<Entry>,
@@ -21,6 +22,7 @@ pub struct RewardSet {
 struct Entry {
     label: String,
     weight: f64,
+    share: Share,
     reward: Arc<dyn Reward>,
 }
 
@@ -39,7 +41,9 @@ impl RewardSet {
         let (mut set, mut faults) = (Self { entries: Vec::new() }, Vec::new());
         for spec in specs {
             match reward_of(spec) {
-                Ok(reward) => faults.extend(set.add(spec.label(), spec.weight, reward.into()).err()),
+                Ok(reward) => {
+                    faults.extend(set.add_as(spec.label(), spec.weight, spec.share.clone(), reward.into()).err().into_iter().flatten())
+                }
                 Err(mut more) => faults.append(&mut more),
             }
         }
@@ -59,23 +63,38 @@ impl RewardSet {
     /// ```
     #[must_use]
     pub fn of(label: impl Into<String>, reward: impl Reward + 'static) -> Self {
-        Self { entries: vec![Entry { label: label.into(), weight: 1.0, reward: Arc::new(reward) }] }
+        Self { entries: vec![Entry { label: label.into(), weight: 1.0, share: Share::default(), reward: Arc::new(reward) }] }
     }
 
-    /// Adds a reward.
+    /// Adds a reward as a term of the sum.
     ///
     /// # Errors
     /// If the label is taken or the weight is not finite.
     pub fn add(&mut self, label: impl Into<String>, weight: f64, reward: Arc<dyn Reward>) -> Result<(), RewardError> {
+        self.add_as(label, weight, Share::default(), reward).map_err(|mut faults| faults.swap_remove(0))
+    }
+
+    /// Adds a reward that enters the total in its own way.
+    ///
+    /// # Errors
+    /// Everything that means nothing: a taken label, a weight that is not finite, keys of the share that do not fit its role. Never empty.
+    pub fn add_as(&mut self, label: impl Into<String>, weight: f64, share: Share, reward: Arc<dyn Reward>) -> Result<(), Vec<RewardError>> {
         let label = label.into();
+        let knob = |knob: &str, value: String, wanted: &str| {
+            let (reward, wanted) = (label.clone(), wanted.to_owned());
+            RewardError::Knob { reward, knob: knob.to_owned(), value, wanted }
+        };
+        let mut faults: Vec<_> = share.faults().into_iter().map(|(key, value, wanted)| knob(key, value, wanted)).collect();
         if !weight.is_finite() {
-            let (knob, wanted) = ("weight".into(), "a finite number".into());
-            return Err(RewardError::Knob { reward: label, knob, value: weight.to_string(), wanted });
+            faults.push(knob("weight", weight.to_string(), "a finite number"));
         }
         if self.labels().any(|l| l == label) {
-            return Err(RewardError::LabelTaken { label });
+            faults.push(RewardError::LabelTaken { label: label.clone() });
         }
-        self.entries.push(Entry { label, weight, reward });
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        self.entries.push(Entry { label, weight, share, reward });
         Ok(())
     }
 
@@ -84,15 +103,21 @@ impl RewardSet {
         self.entries.iter().map(|e| e.label.as_str())
     }
 
-    /// Every reward that a task asks for and the recipe does not have, one error per name. Call it before the first step: later such a
-    /// task can only be unscorable.
+    /// Every reward that a task asks for and the recipe does not have, one error per name; and the tasks that no reward judges, once. Call it
+    /// before the first step: later such a task can only be unscorable.
     ///
     /// # Errors
     /// One per missing name, with the first task that asks for it.
     pub fn check<'a>(&self, tasks: impl IntoIterator<Item = &'a Task>) -> Result<(), Vec<RewardError>> {
-        let mut named = HashSet::new();
-        let fresh = tasks.into_iter().filter(|t| t.reward.as_deref().is_some_and(|name| named.insert(name)));
-        let faults: Vec<_> = fresh.filter_map(|t| self.judges_of(t).err()).collect();
+        let mut asked = HashSet::new();
+        let fresh = tasks.into_iter().filter(|t| asked.insert(t.reward.as_deref()));
+        let (mut named, mut faults) = (HashSet::new(), Vec::new());
+        for error in fresh.filter_map(|t| self.judges_of(t).err()) {
+            match &error {
+                RewardError::NotInRecipe { name, .. } if !named.insert(name.clone()) => {}
+                _ => faults.push(error),
+            }
+        }
         if faults.is_empty() { Ok(()) } else { Err(faults) }
     }
 
@@ -102,50 +127,74 @@ impl RewardSet {
         let verdicts = match self.judges_of(&group.prompt.task) {
             Err(error) => vec![Verdict::Unscorable { reason: error.to_string() }; group.rollouts.len()],
             Ok(judges) => {
-                let mut columns: Vec<_> = judges.iter().map(|e| (*e, guard::judge(e.reward.as_ref(), &group).into_iter())).collect();
-                let row = |_| sum(columns.iter_mut().filter_map(|(e, column)| column.next().map(|v| (*e, v))));
-                (0..group.rollouts.len()).map(row).collect()
+                let columns: Vec<_> = judges.iter().map(|e| Column::new(e, guard::judge(e.reward.as_ref(), &group))).collect();
+                (0..group.rollouts.len()).map(|row| combined(&columns, row)).collect()
             }
         };
         ScoredGroup { group, verdicts }
     }
 
     fn judges_of(&self, task: &Task) -> Result<Vec<&Entry>, RewardError> {
-        let Some(name) = &task.reward else { return Ok(self.entries.iter().collect()) };
-        match self.entries.iter().find(|e| e.label == *name) {
-            Some(entry) => Ok(vec![entry]),
-            None => Err(RewardError::NotInRecipe {
+        let Some(names) = &task.reward else {
+            let judges: Vec<_> = self.entries.iter().filter(|e| !e.share.only_named).collect();
+            let unjudged = || RewardError::Unjudged { task: task.id.clone(), known: listed(self.labels()) };
+            return if judges.is_empty() { Err(unjudged()) } else { Ok(judges) };
+        };
+        // A label may hold the sign itself, so the whole is looked for first.
+        if let Some(entry) = self.entries.iter().find(|e| e.label == *names) {
+            return Ok(vec![entry]);
+        }
+        let named = |name: &str| {
+            let missing = || RewardError::NotInRecipe {
                 task: task.id.clone(),
-                name: name.clone(),
+                name: name.to_owned(),
                 nearest: nearest(name, self.labels()),
                 known: listed(self.labels()),
-            }),
-        }
+            };
+            self.entries.iter().find(|e| e.label == name).ok_or_else(missing)
+        };
+        names.split('+').map(str::trim).map(named).collect()
     }
 }
 
-/// The weighted sum of the verdicts on one answer, or the first fault. A reward that failed to judge comes before one that declined to:
+/// What one reward says of a group: its verdicts, and its scores as they are added.
+struct Column<'a> {
+    entry: &'a Entry,
+    verdicts: Vec<Verdict>,
+    added: Vec<Option<f64>>,
+}
+
+impl<'a> Column<'a> {
+    fn new(entry: &'a Entry, verdicts: Vec<Verdict>) -> Self {
+        let scores: Vec<Option<f64>> = verdicts.iter().map(|v| v.score().map(|s| s.total)).collect();
+        Self { added: entry.share.normalise.apply(&scores), entry, verdicts }
+    }
+}
+
+/// The verdict on one answer: the total of its scores, or the first fault. A reward that failed to judge comes before one that declined to:
 /// the former may be tried again.
-fn sum<'a>(verdicts: impl Iterator<Item = (&'a Entry, Verdict)>) -> Verdict {
-    let (mut total, mut parts) = (0.0, BTreeMap::new());
+fn combined(columns: &[Column<'_>], row: usize) -> Verdict {
+    let mut parts = BTreeMap::new();
     let (mut declined, mut failed) = (None, None);
-    for (entry, verdict) in verdicts {
+    let mut scores = Vec::with_capacity(columns.len());
+    for Column { entry, verdicts, added } in columns {
         let label = &entry.label;
-        match verdict {
+        match &verdicts[row] {
             Verdict::Score(score) => {
-                total += entry.weight * score.total;
-                parts.extend(score.parts.into_iter().map(|(name, value)| (format!("{label}/{name}"), value)));
+                scores.push((&entry.share, entry.weight, score.total, added[row].unwrap_or(score.total)));
+                parts.extend(score.parts.iter().map(|(name, value)| (format!("{label}/{name}"), *value)));
                 parts.insert(label.clone(), score.total);
             }
             Verdict::Unscorable { reason } => {
                 declined.get_or_insert_with(|| Verdict::Unscorable { reason: format!("{label}: {reason}") });
             }
             Verdict::InfraError { kind, retryable, detail } => {
+                let (kind, retryable) = (*kind, *retryable);
                 failed.get_or_insert_with(|| Verdict::InfraError { kind, retryable, detail: format!("{label}: {detail}") });
             }
         }
     }
-    failed.or(declined).unwrap_or_else(|| Verdict::with_parts(total, parts))
+    failed.or(declined).unwrap_or_else(|| Verdict::with_parts(combine::total(scores.into_iter()), parts))
 }
 
 fn names() -> impl Iterator<Item = &'static str> {

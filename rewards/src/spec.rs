@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// A `[[reward]]` table: `name`, `weight`, `label`; every further key is a knob of the reward.
+use crate::combine::{KEYS, Share};
+
+/// A `[[reward]]` table: `name`, `weight`, `label` and the keys of its [`Share`]; every further key is a knob of the reward.
 ///
 /// ```
 /// use collimate_rewards::RewardSpec;
@@ -19,6 +21,8 @@ pub struct RewardSpec {
     pub label: Option<String>,
     /// What its score is multiplied with in the sum; 0 logs it only.
     pub weight: f64,
+    /// How its score enters the total.
+    pub share: Share,
     /// Everything else.
     pub knobs: Map<String, Value>,
 }
@@ -27,7 +31,7 @@ impl RewardSpec {
     /// A reward with its defaults and weight 1.
     #[must_use]
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), label: None, weight: 1.0, knobs: Map::new() }
+        Self { name: name.into(), label: None, weight: 1.0, share: Share::default(), knobs: Map::new() }
     }
 
     /// The name that its scores are logged under.
@@ -51,7 +55,14 @@ impl TryFrom<Map<String, Value>> for RewardSpec {
             None => 1.0,
             Some(value) => value.as_f64().ok_or_else(|| format!("`weight` of a reward is a number, not {value}"))?,
         };
-        Ok(Self { name: text("name", name)?, label, weight, knobs })
+        let given: Map<String, Value> = KEYS.into_iter().filter_map(|key| knobs.remove_entry(key)).collect();
+        // Each key is read alone (all have defaults), so that the message names it.
+        for (key, value) in &given {
+            let alone = Map::from_iter([(key.clone(), value.clone())]);
+            serde_json::from_value::<Share>(Value::Object(alone)).map_err(|e| format!("`{key}` of a reward: {e}"))?;
+        }
+        let share = serde_json::from_value(Value::Object(given)).map_err(|e| e.to_string())?;
+        Ok(Self { name: text("name", name)?, label, weight, share, knobs })
     }
 }
 
@@ -60,6 +71,11 @@ impl From<RewardSpec> for Map<String, Value> {
         let mut map = Self::from_iter([("name".to_owned(), spec.name.into())]);
         map.extend(spec.label.map(|label| ("label".to_owned(), label.into())));
         map.insert("weight".into(), spec.weight.into());
+        // Keys that say nothing new are left out, as they were in the recipe.
+        let usual = serde_json::to_value(Share::default());
+        if let (Ok(Value::Object(share)), Ok(usual)) = (serde_json::to_value(&spec.share), usual) {
+            map.extend(share.into_iter().filter(|(key, value)| usual.get(key) != Some(value)));
+        }
         map.extend(spec.knobs);
         map
     }
@@ -76,10 +92,14 @@ mod tests {
 
     #[test]
     fn a_recipe_reads_back_as_it_was_written() {
-        let text = "[[reward]]\nname = \"numeric\"\nextract = \"last\"\n[[reward]]\nname = \"length\"\nlabel = \"brevity\"\nweight = 0.1\n";
+        let text = "[[reward]]\nname = \"numeric\"\nextract = \"last\"\n[[reward]]\nname = \"length\"\nlabel = \"brevity\"\nweight = 0.1\n\
+                    role = \"gate\"\nat_least = -3\nonly_named = true\n";
         let recipe: Recipe = toml::from_str(text).unwrap();
         assert_eq!(recipe.reward[0].knobs["extract"], "last");
         assert_eq!((recipe.reward[0].weight, recipe.reward[1].label(), recipe.reward[1].weight), (1.0, "brevity", 0.1));
+        let share = Share { role: crate::Role::Gate, at_least: Some(-3.0), only_named: true, ..Share::default() };
+        assert_eq!((&recipe.reward[0].share, &recipe.reward[1].share), (&Share::default(), &share));
+        assert!(recipe.reward[1].knobs.is_empty());
         assert_eq!(toml::from_str::<Recipe>(&toml::to_string(&recipe).unwrap()).unwrap(), recipe);
     }
 
@@ -90,6 +110,8 @@ mod tests {
             (r#"{"name": 5}"#, "`name` of a reward is a name"),
             (r#"{"name": "x", "weight": "2"}"#, "`weight` of a reward is a number"),
             (r#"{"name": "x", "label": ""}"#, "`label`"),
+            (r#"{"name": "x", "role": "door"}"#, "`role` of a reward"),
+            (r#"{"name": "x", "only_named": 1}"#, "`only_named` of a reward"),
         ] {
             let error = serde_json::from_str::<RewardSpec>(text).unwrap_err().to_string();
             assert!(error.contains(wanted), "{error}");

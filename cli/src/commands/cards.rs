@@ -1,6 +1,7 @@
 //! `collimate algorithms`, `rewards` and `formats`: printed from the cards that stand beside the code.
 
 use collimate_datasets::{FORMATS, format_named};
+use collimate_rewards::CardCase;
 use serde_json::{Value, json};
 
 use crate::args::CardArgs;
@@ -43,9 +44,13 @@ pub(crate) fn rewards(args: &CardArgs) -> Result<Code, Exit> {
     };
     let json = || {
         let knob = |k: &collimate_rewards::KnobCard| json!({ "name": k.name, "help": k.help, "default": k.default });
+        let case = |k: &CardCase| json!({ "knobs": k.knobs, "truth": k.truth, "answer": k.answer, "score": k.score });
         chosen
             .iter()
-            .map(|c| json!({ "name": c.name, "claim": c.claim, "knobs": c.knobs.iter().map(knob).collect::<Vec<_>>() }))
+            .map(|c| {
+                let (knobs, cases): (Vec<_>, Vec<_>) = (c.knobs.iter().map(knob).collect(), c.cases.iter().map(case).collect());
+                json!({ "name": c.name, "claim": c.claim, "knobs": knobs, "cases": cases })
+            })
             .collect::<Value>()
     };
     if args.json {
@@ -56,9 +61,25 @@ pub(crate) fn rewards(args: &CardArgs) -> Result<Code, Exit> {
         for card in &chosen {
             let knobs = card.knobs.iter().map(|k| (k.name, k.default, k.help));
             print(&sheet(card.name, card.claim, knobs, args.markdown))?;
+            print(&cases(card.cases, args.markdown))?;
         }
     }
     Ok(Code::Done)
+}
+
+/// What a reward says of some answers, a line each.
+fn cases(cases: &[CardCase], markdown: bool) -> String {
+    let one = |case: &CardCase| {
+        let knobs = if case.knobs == "{}" { String::new() } else { format!(", with {}", case.knobs) };
+        let score = case.score.map_or_else(|| "cannot be judged".to_owned(), |score| format!("scores {score}"));
+        let (truth, answer) = (case.truth, format!("{:?}", case.answer));
+        if markdown {
+            format!("\n- `{answer}` {score} where the truth is `{truth}`{knobs}")
+        } else {
+            format!("\n  {answer} {score}\n      truth {truth}{knobs}")
+        }
+    };
+    format!("\n{}cases:{}\n", if markdown { "" } else { "  " }, cases.iter().map(one).collect::<String>())
 }
 
 /// Lists the formats, or shows one.

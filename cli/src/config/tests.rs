@@ -165,6 +165,12 @@ fn rewards_and_formats_refuse_their_knobs_where_they_stand() {
     says(&reward("extract = \"first\""), &["recipe.toml:9:11", "is not possible"]);
     says(&reward("[[reward]]\nname = \"numeric\"\n"), &["recipe.toml:9:1", "two rewards are labelled `numeric`"]);
     says(&reward("[[reward]]\nname = \"lenght\"\n"), &["recipe.toml:10:8", "did you mean `length`?"]);
+    says(&reward("role = \"door\""), &["recipe.toml:9:8", "is not one of", "\"gate\"", "1 error"]);
+    says(&reward("at_least = 0.5"), &["recipe.toml:9:12", "only a reward with role", "1 error"]);
+    says(
+        &reward("[[reward]]\nname = \"tags\"\nrole = \"gate\"\nnormalise = \"group\"\n"),
+        &["recipe.toml:12:13", "a gate or a factor", "1 error"],
+    );
     says(&faults(GOOD, &["data.arithmetic.max=-1"]), &["command line: data.arithmetic.max=-1", "`data.arithmetic.max` = -1"]);
     says(&faults(GOOD, &["data.format=arithmetics"]), &["no format is called `arithmetics`", "did you mean `arithmetic`?"]);
     // Being shown needs nothing: a run of another version is still shown.

@@ -5,7 +5,7 @@ use regex::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{Builtin, KnobCard, RewardCard, RewardError, knobs};
+use crate::{Builtin, CardCase, KnobCard, RewardCard, RewardError, knobs};
 
 /// The largest compiled pattern, in bytes.
 const MAX_PROGRAM_BYTES: usize = 1 << 20;
@@ -44,6 +44,11 @@ static CARD: RewardCard = RewardCard {
         KnobCard { name: "whole", help: "Whether the pattern must cover the whole answer.", default: "false" },
         KnobCard { name: "right", help: "The score of an answer that matches.", default: "1.0" },
         KnobCard { name: "wrong", help: "The score of any other answer.", default: "0.0" },
+    ],
+    cases: &[
+        CardCase::new("null", "<think>2 + 2</think> 4", 1.0),
+        CardCase::new("null", "4", 0.0),
+        CardCase::new("null", "so = 4", 1.0).with(r#"{"pattern": "= -?[0-9]+"}"#),
     ],
 };
 

@@ -4,7 +4,7 @@ use collimate_types::{Answer, BoxError, Prompt, Reward, Verdict};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::{Builtin, KnobCard, RewardCard, RewardError, knobs};
+use crate::{Builtin, CardCase, KnobCard, RewardCard, RewardError, knobs};
 
 /// The knobs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,6 +56,10 @@ static CARD: RewardCard = RewardCard {
         KnobCard { name: "shape", help: "How L becomes a score: linear or target.", default: "\"linear\"" },
         KnobCard { name: "target", help: "The length that `target` wants, 0 or more.", default: "100.0" },
         KnobCard { name: "scale", help: "The length, or the distance from the target, that costs 1; more than 0.", default: "100.0" },
+    ],
+    cases: &[
+        CardCase::new("null", "ten of them", -1.1).with(r#"{"unit": "characters", "scale": 10}"#),
+        CardCase::new("null", "abc", 0.5).with(r#"{"unit": "characters", "shape": "target", "target": 4, "scale": 2}"#),
     ],
 };
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::scan::Reading;
-use crate::{Builtin, Extract, KnobCard, Number, RewardCard, RewardError, knobs};
+use crate::{Builtin, CardCase, Extract, KnobCard, Number, RewardCard, RewardError, knobs, truth};
 
 /// The knobs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -55,6 +55,11 @@ static CARD: RewardCard = RewardCard {
         KnobCard { name: "right", help: "The score of a right answer.", default: "1.0" },
         KnobCard { name: "wrong", help: "The score of any other answer, one without a number included.", default: "0.0" },
     ],
+    cases: &[
+        CardCase::new(r#"{"answer": "1,000"}"#, "It makes 1e3 in all.", 1.0),
+        CardCase::new(r#"{"answer": "1/2"}"#, "#### 0.5001", 0.0),
+        CardCase::unscorable(r#"{"answer": "about 42"}"#, "42"),
+    ],
 };
 
 /// The roster's entry.
@@ -92,13 +97,7 @@ impl Knobs {
 
     /// The true number, or why there is none.
     fn truth(&self, truth: &Value) -> Result<Number, String> {
-        let (place, value) = match truth {
-            Value::Object(map) => {
-                let value = map.get(&self.field).ok_or_else(|| missing(&self.field, map))?;
-                (format!("field `{}` of the truth", self.field), value)
-            }
-            other => ("the truth".to_owned(), other),
-        };
+        let (place, value) = truth::field(truth, &self.field)?;
         let text = match value {
             Value::String(text) => text.clone(),
             Value::Number(number) => number.to_string(),
@@ -110,11 +109,6 @@ impl Knobs {
         let shown: String = text.chars().take(60).collect();
         reading.map(|r| self.value(r)).ok_or_else(|| format!("{place} is `{shown}`, which is not a number"))
     }
-}
-
-fn missing(field: &str, map: &Map<String, Value>) -> String {
-    let has = crate::error::listed(map.keys().take(12).map(String::as_str));
-    format!("the truth has no field `{field}` (set the knob `field`); it has {has}")
 }
 
 #[cfg(test)]

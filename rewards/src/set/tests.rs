@@ -120,3 +120,70 @@ fn a_task_chooses_its_own_reward() {
     let tasks: Vec<_> = [None, Some("brief"), Some("x"), Some("x")].map(|r| group(json!(5), r, &[]).prompt.task.clone()).into();
     assert_eq!(set.check(tasks.iter().map(AsRef::as_ref)).unwrap_err().len(), 1);
 }
+
+#[test]
+fn a_task_may_name_several_rewards_and_some_want_to_be_named() {
+    let rewards = specs(json!([
+        {"name": "numeric"},
+        {"name": "length", "label": "brief"},
+        {"name": "choice", "only_named": true, "field": "letter"},
+    ]));
+    let set = RewardSet::build(&rewards).unwrap();
+    let judged = |reward| set.score(group(json!({"answer": 5, "letter": "B"}), reward, &["5"])).verdicts.remove(0);
+    let labels = |reward| judged(reward).score().map(|s| s.parts.keys().cloned().collect::<Vec<_>>().join(","));
+    assert_eq!(labels(None).as_deref(), Some("brief,numeric"));
+    assert_eq!(labels(Some("numeric + choice")).as_deref(), Some("choice,numeric"));
+    assert_eq!(labels(Some("choice")).as_deref(), Some("choice"));
+    assert_eq!(judged(Some("numeric+")).fault(), Some("unscorable"));
+    let tasks: Vec<_> = [None, Some("brief+x"), Some("x"), Some("y + choice")].map(|r| group(json!(5), r, &[]).prompt.task.clone()).into();
+    assert_eq!(set.check(tasks.iter().map(AsRef::as_ref)).unwrap_err().len(), 2, "x and y");
+    let shy = RewardSet::build(&specs(json!([{"name": "numeric", "only_named": true}]))).unwrap();
+    assert!(matches!(shy.check(tasks.iter().map(AsRef::as_ref)).unwrap_err()[0], RewardError::Unjudged { .. }));
+    assert_eq!(shy.score(group(json!(5), None, &["5"])).verdicts[0].fault(), Some("unscorable"));
+}
+
+#[test]
+fn a_gate_shuts_out_what_does_not_keep_the_form_and_its_score_is_logged() {
+    let rewards = specs(json!([
+        {"name": "numeric", "extract": "last"},
+        {"name": "tags", "role": "gate", "closed": -1},
+        {"name": "length", "role": "factor", "unit": "characters", "shape": "target", "target": 36, "scale": 72},
+    ]));
+    let set = RewardSet::build(&rewards).unwrap();
+    let good = "<think>2+3</think><answer>5</answer>";
+    let scored = set.score(group(json!(5), None, &[good, "5", &good.replace("5<", "6<"), &format!("{good}{}", " ".repeat(36))]));
+    assert_eq!(totals(&scored), [Some(1.0), Some(-1.0), Some(0.0), Some(0.5)]);
+    assert_eq!(scored.verdicts[1].score().map(|s| s.parts["tags"]), Some(0.0));
+}
+
+#[test]
+fn a_shut_gate_does_not_hide_a_fault() {
+    let set = RewardSet::build(&specs(json!([{"name": "tags", "role": "gate"}, {"name": "numeric"}]))).unwrap();
+    assert_eq!(set.score(group(json!({"x": 1}), None, &["5"])).verdicts[0].fault(), Some("unscorable"));
+}
+
+#[test]
+fn normalised_rewards_of_different_ranges_weigh_alike() {
+    let rewards = specs(json!([
+        {"name": "length", "unit": "characters", "scale": 0.001, "normalise": "group"},
+        {"name": "numeric", "normalise": "group"},
+    ]));
+    let scored = RewardSet::build(&rewards).unwrap().score(group(json!(5), None, &["5", "6", "  5", "  6"]));
+    let totals: Vec<f64> = totals(&scored).into_iter().map(Option::unwrap).collect();
+    assert!((totals[1] - totals[2]).abs() < 1e-3, "short and wrong weighs as long and right: {totals:?}");
+    assert!(totals[0] > 1.7 && totals[3] < -1.7, "{totals:?}");
+    assert_eq!(scored.verdicts[0].score().map(|s| s.parts["length"]), Some(-1000.0), "parts are logged as they are");
+}
+
+#[test]
+fn keys_of_a_share_that_do_not_fit_are_named_with_the_others() {
+    let rewards = specs(json!([
+        {"name": "numeric", "at_least": 1, "right": "x"},
+        {"name": "length", "closed": 1},
+        {"name": "tags", "role": "gate", "normalise": "group"},
+    ]));
+    let shown: Vec<_> = RewardSet::build(&rewards).unwrap_err().iter().map(ToString::to_string).collect();
+    for wanted in ["`right`", "`closed` = 1", "`normalise` = \"group\""] {
+        assert!(shown.iter().any(|s| s.contains(wanted)), "{shown:#?}");
+    }
+}

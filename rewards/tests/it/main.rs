@@ -1,0 +1,3 @@
+//! The rewards from outside.
+
+mod corpus;
