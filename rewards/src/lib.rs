@@ -34,7 +34,7 @@ pub use card::{Builtin, KnobCard, RewardCard};
 pub use error::RewardError;
 pub use extract::Extract;
 pub use number::Number;
-pub use outside::{check_spec, is_outside, score_all};
+pub use outside::{check_spec, lanes, plugin_settings, score_all, with_logs};
 pub use set::RewardSet;
 pub use spec::RewardSpec;
 pub use summary::summarise;

@@ -1,5 +1,7 @@
 //! `[[reward]]` tables that name no built-in reward but a program (`plugin`) or a service (`http`).
 
+use std::path::Path;
+
 use collimate_types::{Reward, RolloutGroup, ScoredGroup};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -7,6 +9,9 @@ use serde_json::{Map, Value};
 use crate::http::{HTTP_CARD, HttpReward, HttpSettings};
 use crate::plugin::{PLUGIN_CARD, PluginCommand, PluginReward, PluginSettings};
 use crate::{RewardCard, RewardError, RewardSet, RewardSpec, knobs};
+
+/// Groups that are judged at once where that helps.
+const LANES: usize = 64;
 
 /// The name of a table that gives none: the program's or the host's.
 pub(crate) fn name(table: &Map<String, Value>) -> Option<String> {
@@ -40,10 +45,39 @@ pub fn check_spec(spec: &RewardSpec) -> Vec<RewardError> {
     }
 }
 
-/// Whether a table names a program or a service, which can judge several groups at once.
+/// How many groups are judged at once: many if a program or a service judges, since this process only waits for it; else one.
 #[must_use]
-pub fn is_outside(spec: &RewardSpec) -> bool {
-    spec.knobs.contains_key("plugin") || spec.knobs.contains_key("http")
+pub fn lanes(specs: &[RewardSpec]) -> usize {
+    let outside = |s: &RewardSpec| s.knobs.contains_key("plugin") || s.knobs.contains_key("http");
+    if specs.iter().any(outside) { LANES } else { 1 }
+}
+
+/// The same tables; a program without a `log` gets one in this folder.
+#[must_use]
+pub fn with_logs(specs: &[RewardSpec], folder: &Path) -> Vec<RewardSpec> {
+    let logged = |spec: &RewardSpec| {
+        let mut spec = spec.clone();
+        if spec.knobs.contains_key("plugin") && !spec.knobs.contains_key("log") {
+            let file: String = spec.label().chars().map(|c| if c.is_alphanumeric() || c == '-' || c == '_' { c } else { '-' }).collect();
+            let path = folder.join(format!("reward-{file}.log"));
+            spec.knobs.insert("log".into(), path.to_string_lossy().into());
+        }
+        spec
+    };
+    specs.iter().map(logged).collect()
+}
+
+/// The settings of a table that names a program.
+///
+/// # Errors
+/// Every key that does not exist or has an impossible value.
+#[must_use]
+pub fn plugin_settings(spec: &RewardSpec) -> Option<Result<PluginSettings, Vec<RewardError>>> {
+    match table(spec)? {
+        Ok(Table::Plugin(settings)) => Some(Ok(settings)),
+        Ok(Table::Http(_)) => None,
+        Err(faults) => Some(Err(faults)),
+    }
 }
 
 enum Table {

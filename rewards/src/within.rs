@@ -2,6 +2,11 @@
 
 use collimate_types::Verdict;
 
+/// Whether a declared range holds any number.
+pub(crate) fn possible([low, high]: [f64; 2]) -> bool {
+    low <= high
+}
+
 /// A score outside of the declared range is not taken.
 pub(crate) fn within(verdict: Verdict, range: Option<[f64; 2]>) -> Verdict {
     let (Some([low, high]), Some(total)) = (range, verdict.score().map(|s| s.total)) else { return verdict };

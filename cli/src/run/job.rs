@@ -29,6 +29,8 @@ pub struct Job {
     pub learner: LearnerConfig,
     /// The rewards.
     pub rewards: RewardSet,
+    /// Groups that are judged at once.
+    pub lanes: usize,
     /// The data.
     pub split: Split,
     /// Whether epochs are shuffled.

@@ -12,11 +12,11 @@ use collimate_types::{Answer, BoxError, InfraKind, Prompt, Reward, Rollout, Roll
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, getpgrp, getpid, kill_current_process_group, set_parent_process_death_signal};
 
+use crate::Plugin;
 use crate::outbox::Outbox;
 use crate::wire::frame::{self, Kind};
 use crate::wire::item::{Reader, Received};
 use crate::wire::{CAP, Init, MAGIC, PROTOCOL_VARIABLE, Ready, WireError};
-use crate::Plugin;
 
 /// How often the second thread looks whether verdicts wait.
 const TICK: Duration = Duration::from_millis(50);

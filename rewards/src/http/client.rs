@@ -103,9 +103,7 @@ impl Client {
 
 fn fault(error: Error) -> Fault {
     match error {
-        Error::Timeout(which) => {
-            Fault { kind: InfraKind::Deadline, detail: format!("no answer in time ({which})"), again: true }
-        }
+        Error::Timeout(which) => Fault { kind: InfraKind::Deadline, detail: format!("no answer in time ({which})"), again: true },
         error => Fault::transport(error.to_string(), true),
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::within::possible;
 use crate::{KnobCard, RewardCard};
 
 /// How an HTTP verifier is asked.
@@ -77,7 +78,11 @@ pub static HTTP_CARD: RewardCard = RewardCard {
             default: "5",
         },
         KnobCard { name: "cool_s", help: "Seconds for which it is left alone.", default: "30.0" },
-        KnobCard { name: "redirects", help: "Hosts (`name:port`) that it may redirect to; elsewhere a redirect is a fault.", default: "[]" },
+        KnobCard {
+            name: "redirects",
+            help: "Hosts (`name:port`) that it may redirect to; elsewhere a redirect is a fault.",
+            default: "[]",
+        },
         KnobCard { name: "range", help: "The least and the greatest score.", default: "null" },
         KnobCard {
             name: "cache",
@@ -111,7 +116,7 @@ impl HttpSettings {
                 return Err(format!("`{name}` = {value} is not possible: 0.01 to 1000000 seconds"));
             }
         }
-        if self.range.is_some_and(|[low, high]| !(low <= high)) {
+        if self.range.is_some_and(|r| !possible(r)) {
             return Err(format!("`range` = {:?} holds nothing", self.range));
         }
         Ok(())

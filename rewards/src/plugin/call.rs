@@ -38,12 +38,20 @@ struct State {
 impl Call {
     pub(super) fn new(form: Form, prompt: &Prompt, answers: &[Answer<'_>]) -> Self {
         let mut bytes = Vec::new();
-        if form.json { json::put_prompt(&mut bytes, prompt) } else { item::put_prompt(&mut bytes, prompt) }
+        if form.json {
+            json::put_prompt(&mut bytes, prompt)
+        } else {
+            item::put_prompt(&mut bytes, prompt)
+        }
         let shared = 0..bytes.len();
         let mut ranges = Vec::with_capacity(answers.len());
         for answer in answers {
             let start = bytes.len();
-            if form.json { json::put_answer(&mut bytes, answer) } else { item::put_answer(&mut bytes, answer) }
+            if form.json {
+                json::put_answer(&mut bytes, answer)
+            } else {
+                item::put_answer(&mut bytes, answer)
+            }
             ranges.push(start..bytes.len());
         }
         let state = State { verdicts: vec![None; answers.len()], left: if form.whole_groups { 1 } else { answers.len() } };
@@ -116,7 +124,9 @@ pub(super) fn put_batch<'a>(out: &mut Vec<u8>, form: Form, items: impl Iterator<
     }
     let start = frame::begin(out, Kind::Batch);
     out.extend_from_slice(&[0; 4]);
-    let (mut groups, mut open): (u32, Option<(&Arc<Call>, usize, u32)>) = (0, None);
+    // The group that is being written: its call, where its number of answers stands, and how many it has.
+    let mut open: Option<(&Arc<Call>, usize, u32)> = None;
+    let mut groups: u32 = 0;
     for item in items {
         let call = &item.call;
         let (at, count) = match open {

@@ -258,7 +258,7 @@ impl Keeper {
     /// Counts a death, and waits a little if it was not the first in a row: a plugin that cannot start shall not keep the machine busy.
     fn mourn(&self, late: bool, how: &str) {
         let row = self.queue.died(late, self.settings.max_deaths, how);
-        let pause = Duration::from_millis(10) * 2_u32.pow(row.saturating_sub(3).min(6));
+        let pause = Duration::from_millis(10) * 2_u32.pow(row.saturating_sub(3).min(5));
         if row > 2 && self.queue.wanted() {
             std::thread::sleep(pause);
         }

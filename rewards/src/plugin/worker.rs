@@ -19,6 +19,7 @@ use serde_json::Value;
 use super::PluginSettings;
 use super::call::Form;
 use super::log::{LastWords, Log};
+use crate::within::possible;
 
 /// How long a copy may take to end by itself when it is no longer wanted.
 const GRACE: Duration = Duration::from_millis(300);
@@ -83,10 +84,7 @@ impl Worker {
         command.args(arguments).env(PROTOCOL_VARIABLE, PROTOCOL.to_string());
         command.stdin(Stdio::from(OwnedFd::from(theirs))).stdout(out).stderr(err);
         let limit = |value: u64, unit: u64| (value > 0).then(|| value.saturating_mul(unit));
-        isolate(
-            &mut command,
-            Limits { address_space: limit(settings.memory_mb, 1 << 20), processes: limit(settings.max_processes, 1) },
-        );
+        isolate(&mut command, Limits { address_space: limit(settings.memory_mb, 1 << 20), processes: limit(settings.max_processes, 1) });
         let mut child = command.spawn().map_err(|e| {
             let here = std::env::current_dir().map(|d| d.display().to_string()).unwrap_or_default();
             format!("`{program}` cannot be started from `{here}`: {e}; build it, or give the path of an executable file")
@@ -125,7 +123,7 @@ impl Worker {
             ));
         }
         let hello: Hello = serde_json::from_value(hello).map_err(|e| format!("says something of itself that cannot be read: {e}"))?;
-        if hello.range.is_some_and(|[low, high]| !(low <= high)) {
+        if hello.range.is_some_and(|r| !possible(r)) {
             return Err(format!("declares the range {:?}, which holds nothing", hello.range));
         }
         self.form.whole_groups = hello.whole_groups;

@@ -79,16 +79,16 @@ fn serve(stream: TcpStream, script: &Mutex<VecDeque<Act>>, seen: &Mutex<Vec<Valu
         let asked: Value = serde_json::from_slice(&body).unwrap();
         seen.lock().unwrap().push(asked.clone());
         let act = script.lock().unwrap().pop_front().unwrap_or(Act::Judge);
-        let answer = |status: u16, head: &str, body: &str| format!("HTTP/1.1 {status} X\r\n{head}content-length: {}\r\n\r\n{body}", body.len());
+        let answer =
+            |status: u16, head: &str, body: &str| format!("HTTP/1.1 {status} X\r\n{head}content-length: {}\r\n\r\n{body}", body.len());
         let text = match act {
             Act::Slow(time) => {
                 std::thread::sleep(time);
                 return;
             }
             Act::Reset => {
-                // Unread or lingering bytes make the kernel send a reset.
-                let linger = rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO));
-                drop(linger);
+                // Closed without lingering, the connection is reset.
+                rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).unwrap();
                 return;
             }
             Act::Half => {
@@ -152,7 +152,9 @@ fn r8_every_fault_is_counted_and_none_is_a_score() {
 
 #[test]
 fn r8_what_may_go_better_is_tried_again_and_the_totals_add_up() {
-    let script = faults().into_iter().filter(|(_, _, words)| !words.contains("404") && !words.contains("followed") && !words.contains("for this item"));
+    let script = faults()
+        .into_iter()
+        .filter(|(_, _, words)| !words.contains("404") && !words.contains("followed") && !words.contains("for this item"));
     let server = Server::start(script.map(|(act, _, _)| act));
     let set = set(&server.url(), &json!({"retries": 12, "deadline_s": 0.3, "concurrency": 3}));
     let groups: Vec<_> = (0..20).map(|g| group(&format!("t{g}"), &["a", "bb", "ccc"])).collect();

@@ -63,7 +63,10 @@ fn what_is_no_plugin_is_refused_with_what_it_said() {
         (json!(["sh", "-c", "echo hello >&2; exit 7"]), "ended before it was ready"),
         (json!(["sh", "-c", "echo nonsense >&0; sleep 5"]), "does not speak the protocol"),
         (json!(["sleep", "5"]), "was not ready in time"),
-        (json!(["sh", "-c", r#"echo '{"collimate_reward":99,"name":"x"}' >&0; sleep 5"#]), "speaks version 99 of the reward protocol, this program 1"),
+        (
+            json!(["sh", "-c", r#"echo '{"collimate_reward":99,"name":"x"}' >&0; sleep 5"#]),
+            "speaks version 99 of the reward protocol, this program 1",
+        ),
     ] {
         let spec = serde_json::from_value(json!({"plugin": program, "start_s": 0.5, "name": "x"})).unwrap();
         let start = Instant::now();

@@ -104,7 +104,9 @@ fn r7_a_gigabyte_on_standard_output_changes_nothing() {
 fn a_line_or_a_frame_without_end_is_cut_off() {
     let endless = r#"exec 3>&0; echo '{"collimate_reward":1,"name":"x"}' >&3; read init; echo '{"ready":true}' >&3; while read line; do yes xxxxxxx | tr -d '\n' >&3; done"#;
     let long = r#"printf 'CRP1\377\377\377\377\001' >&0; sleep 5"#;
-    let spec = |script: &str| serde_json::from_value(json!({"plugin": ["sh", "-c", script], "deadline_s": 30, "workers": 1, "name": "x"})).unwrap();
+    let spec = |script: &str| {
+        serde_json::from_value(json!({"plugin": ["sh", "-c", script], "deadline_s": 30, "workers": 1, "name": "x"})).unwrap()
+    };
     let set = collimate_rewards::RewardSet::build(&[spec(endless)]).unwrap_or_else(|e| panic!("{e:?}"));
     let scored = set.score(group("t", &["a"]));
     assert_eq!(scored.verdicts[0].fault(), Some("transport"), "{scored:?}");

@@ -146,7 +146,8 @@ mod tests {
         assert_eq!(read(r#"{"id":0,"score":1,"parts":{"a":0.5}}"#).unwrap(), [Verdict::with_parts(1.0, parts)]);
         assert_eq!(read(r#"{"id":0,"unscorable":"x"}"#).unwrap()[0].fault(), Some("unscorable"));
         assert_eq!(read(r#"{"id":0,"error":"x"}"#).unwrap()[0].fault(), Some("transport"));
-        for text in [r#"{"id": 3, "score": NaN}"#, r#"{"id": 3, "score": -Infinity}"#, r#"{"id": 3, "score": 1, "parts": {"a": Infinity}}"#] {
+        for text in [r#"{"id": 3, "score": NaN}"#, r#"{"id": 3, "score": -Infinity}"#, r#"{"id": 3, "score": 1, "parts": {"a": Infinity}}"#]
+        {
             assert_eq!(Reply::read(text.as_bytes()).unwrap().id, Some(3));
             assert_eq!(read(text).unwrap()[0].fault(), Some("unscorable"), "{text}");
         }
