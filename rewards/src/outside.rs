@@ -10,8 +10,10 @@ use crate::http::{HTTP_CARD, HttpReward, HttpSettings};
 use crate::plugin::{PLUGIN_CARD, PluginCommand, PluginReward, PluginSettings};
 use crate::{RewardCard, RewardError, RewardSet, RewardSpec, knobs};
 
-/// Groups that are judged at once where that helps.
-const LANES: usize = 64;
+/// Groups that are judged at once where that helps, at least: enough to fill the batches, few enough that threads cost nothing.
+const LANES: usize = 16;
+/// And at most.
+const MOST_LANES: usize = 256;
 
 /// The name of a table that gives none: the program's or the host's.
 pub(crate) fn name(table: &Map<String, Value>) -> Option<String> {
@@ -48,8 +50,14 @@ pub fn check_spec(spec: &RewardSpec) -> Vec<RewardError> {
 /// How many groups are judged at once: many if a program or a service judges, since this process only waits for it; else one.
 #[must_use]
 pub fn lanes(specs: &[RewardSpec]) -> usize {
-    let outside = |s: &RewardSpec| s.knobs.contains_key("plugin") || s.knobs.contains_key("http");
-    if specs.iter().any(outside) { LANES } else { 1 }
+    let number =
+        |spec: &RewardSpec, knob: &str, default: usize| spec.knobs.get(knob).and_then(Value::as_u64).map_or(default, |n| n as usize);
+    let of = |spec: &RewardSpec| match (spec.knobs.contains_key("plugin"), spec.knobs.contains_key("http")) {
+        (true, _) => LANES.max(4 * number(spec, "workers", PluginSettings::default().workers)),
+        (_, true) => LANES.max(2 * number(spec, "concurrency", HttpSettings::default().concurrency)),
+        _ => 1,
+    };
+    specs.iter().map(of).max().unwrap_or(1).min(MOST_LANES)
 }
 
 /// The same tables; a program without a `log` gets one in this folder.

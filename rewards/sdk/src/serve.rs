@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use collimate_types::{Answer, BoxError, InfraKind, Prompt, Reward, Rollout, RolloutGroup, Verdict};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Signal, getpgrp, getpid, kill_current_process_group, set_parent_process_death_signal};
+use rustix::process::{Signal, kill_current_process_group, set_parent_process_death_signal};
 
 use crate::Plugin;
 use crate::outbox::Outbox;
@@ -23,7 +23,7 @@ const TICK: Duration = Duration::from_millis(50);
 /// The exit status after a panic: the trainer starts a fresh copy, since nobody knows what the panic left behind.
 const AFTER_PANIC: u8 = 101;
 
-/// Runs a plugin until the trainer is done with it; [`main!`](crate::main) calls it.
+/// Runs a plugin until the trainer is done with it; [`main!`](crate::main) calls it. Call it from the main thread.
 ///
 /// Started by hand it tells what it is; with `--describe` as JSON.
 #[must_use]
@@ -121,15 +121,14 @@ fn watch(socket: UnixStream, outbox: Arc<Outbox>) -> io::Result<()> {
         }
     };
     std::thread::Builder::new().name("collimate".into()).spawn(look)?;
-    // From here on this thread takes care of the trainer's death; the kernel's signal would spare what the reward has started.
+    // From here on that thread takes care of the trainer's death; the kernel's signal would spare what the reward has started.
     let _ = set_parent_process_death_signal(None);
     Ok(())
 }
 
+/// The trainer has put this process, or the script that started it, into a group of its own.
 fn end_all() {
-    if getpgrp() == getpid() {
-        let _ = kill_current_process_group(Signal::KILL);
-    }
+    let _ = kill_current_process_group(Signal::KILL);
     std::process::exit(0);
 }
 

@@ -2,6 +2,7 @@
 //! docs/rewards.md.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on shall panic, and says what it skips")]
 
+mod faulty;
 mod http;
 mod json_lines;
 mod plugin;

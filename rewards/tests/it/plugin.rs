@@ -14,7 +14,7 @@ fn a_plugin_judges_as_the_same_code_would_here() {
     let dir = tempfile::tempdir().unwrap();
     let reward = start(dir.path(), json!({"batch": 5, "pipeline": 3}));
     let hello = reward.hello().unwrap();
-    assert_eq!((hello.name.as_str(), hello.range, hello.whole_groups), ("collimate-rewards", Some([0.0, 1.0]), false));
+    assert_eq!((hello.name.as_str(), hello.range, hello.whole_groups), ("faulty", Some([0.0, 1.0]), false));
     let answers = ["", "a", "ü\u{0}\u{1F600}", "long ".repeat(10).as_str()].map(str::to_owned);
     let group = group("t", &answers.each_ref().map(String::as_str));
     let wanted = answers.each_ref().map(|a| {
@@ -29,7 +29,7 @@ fn a_plugin_judges_as_the_same_code_would_here() {
 #[test]
 fn a_plugin_may_compare_the_answers_to_a_prompt() {
     let dir = tempfile::tempdir().unwrap();
-    let words = json!({"plugin": [crate::support::faulty(), "rank"]});
+    let words = json!({"plugin": crate::faulty::command(true)});
     let set = set(dir.path(), words);
     let scored = set.score(group("t", &["abc", "", "a", "ab"]));
     let totals: Vec<_> = scored.verdicts.iter().map(|v| v.score().unwrap().total).collect();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use collimate_types::Reward;
 use serde_json::json;
 
-use crate::support::{detail, faulty, gone, group, groups, judged, set, start, within};
+use crate::support::{detail, gone, group, groups, judged, set, start, within};
 
 /// Kilobytes of this process that are resident.
 fn resident() -> u64 {
@@ -68,7 +68,10 @@ fn r6_a_copy_that_is_killed_takes_what_it_started_along() {
 fn a_trainer_that_will_be_killed() {
     let Some(dir) = std::env::var_os("COLLIMATE_TEST_DIR") else { return };
     let dir = std::path::PathBuf::from(dir);
-    let reward = start(&dir, json!({"deadline_s": 100, "workers": 1}));
+    // The kernel kills the script alone; the plugin sees it and takes care of the rest.
+    let mut script = ["sh", "-c", "\"$@\"; true", "sh"].map(str::to_owned).to_vec();
+    script.extend(crate::faulty::command(false));
+    let reward = start(&dir, json!({"deadline_s": 100, "workers": 1, "plugin": script}));
     std::fs::write(dir.join("copies"), format!("{:?}", reward.processes())).unwrap();
     let _ = reward.score_group(&group("t", &["orphan", "spin"]));
 }
@@ -76,7 +79,7 @@ fn a_trainer_that_will_be_killed() {
 #[test]
 fn r6_nothing_outlives_a_trainer_that_is_killed() {
     let dir = tempfile::tempdir().unwrap();
-    let words = ["a_trainer_that_will_be_killed", "--ignored"];
+    let words = ["plugin_hard::a_trainer_that_will_be_killed", "--exact", "--ignored"];
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(words).env("COLLIMATE_TEST_DIR", dir.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut trainer = command.spawn().unwrap();
@@ -85,7 +88,7 @@ fn r6_nothing_outlives_a_trainer_that_is_killed() {
     trainer.kill().unwrap();
     trainer.wait().unwrap();
     let all: Vec<u32> = copies.into_iter().chain(orphans(dir.path())).collect();
-    assert_eq!(all.len(), 2);
+    assert_eq!(all.len(), 2, "the script and the orphan");
     within(3.0, "the end of everything", || all.iter().all(|pid| gone(*pid)));
 }
 
@@ -140,14 +143,4 @@ fn a_copy_that_is_killed_from_outside_is_replaced_and_nobody_is_blamed() {
         let verdicts = reward.score_group(&group("t", &["a"; 40])).unwrap();
         assert!(verdicts.iter().all(|v| v.score().is_some()), "round {round}: {verdicts:?}");
     }
-}
-
-#[test]
-fn a_plugin_started_by_hand_says_what_it_is() {
-    let output = Command::new(faulty()).stdin(Stdio::null()).output().unwrap();
-    assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("is a reward plugin of Collimate"));
-    let described = Command::new(faulty()).arg("--describe").output().unwrap();
-    let hello: serde_json::Value = serde_json::from_slice(&described.stdout).unwrap();
-    assert_eq!((hello["range"][1].as_f64(), &hello["schema"]["properties"]["rank"]["type"]), (Some(1.0), &json!("boolean")));
 }

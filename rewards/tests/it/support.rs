@@ -1,7 +1,7 @@
 //! What every test here needs: the faulty plugin, groups, and ways to count.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,16 +10,11 @@ use collimate_rewards::{RewardSet, score_all};
 use collimate_types::{Prompt, RolloutGroup, ScoredGroup, Task, Verdict};
 use serde_json::{Value, json};
 
-/// The program that the package's examples were built into.
-pub(crate) fn faulty() -> PathBuf {
-    let path = std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().join("examples").join("faulty");
-    assert!(path.is_file(), "there is no `{}`; `cargo test -p collimate-rewards` builds it", path.display());
-    path
-}
+use crate::faulty;
 
 /// Settings of the faulty plugin: a quick deadline, and `more`.
 pub(crate) fn settings(dir: &Path, more: Value) -> Value {
-    let mut table = json!({"plugin": faulty(), "deadline_s": 0.5, "config": {"dir": dir}});
+    let mut table = json!({"plugin": faulty::command(false), "name": "faulty", "deadline_s": 0.5, "config": {"dir": dir}});
     let (Value::Object(table_map), Value::Object(more)) = (&mut table, more) else { panic!("not a table") };
     table_map.extend(more);
     table
@@ -27,7 +22,9 @@ pub(crate) fn settings(dir: &Path, more: Value) -> Value {
 
 /// The faulty plugin by itself.
 pub(crate) fn start(dir: &Path, more: Value) -> PluginReward {
-    PluginReward::start(serde_json::from_value(settings(dir, more)).unwrap()).unwrap_or_else(|e| panic!("{e}"))
+    let mut table = settings(dir, more);
+    table.as_object_mut().unwrap().remove("name");
+    PluginReward::start(serde_json::from_value(table).unwrap()).unwrap_or_else(|e| panic!("{e}"))
 }
 
 /// The faulty plugin as the reward of a recipe.

@@ -1,6 +1,6 @@
 //! The protocol between the trainer and a plugin, version 1.
 //!
-//! The plugin finds a connected stream socket as its standard input: it reads from it **and writes to it**. Standard output and error are
+//! The trainer starts the plugin in a process group of its own. The plugin finds a connected stream socket as its standard input: it reads from it **and writes to it**. Standard output and error are
 //! the plugin's own; they go to a log. The environment variable `COLLIMATE_REWARD_PROTOCOL` says the trainer's version.
 //!
 //! 1. The plugin speaks first and says what it is ([`Hello`]).

@@ -1,4 +1,6 @@
 //! A plugin that does, at a word in the answer, everything a plugin must not do. Other answers score their length over 100.
+//!
+//! It is this test program itself, started again at one of the two tests below: so it is always there and always fresh.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -6,8 +8,36 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use collimate_reward_sdk::serde::Deserialize;
+use collimate_reward_sdk::wire::PROTOCOL_VARIABLE;
 use collimate_reward_sdk::{Answer, BoxError, JsonSchema, Plugin, Prompt, Reward, RolloutGroup, Verdict};
 use rustix::process::{Signal, getpid, kill_process};
+
+/// The words that start it.
+pub(crate) fn command(rank: bool) -> Vec<String> {
+    let entry = if rank { "faulty::a_plugin_that_ranks" } else { "faulty::a_plugin_that_scores" };
+    let program = std::env::current_exe().unwrap().to_string_lossy().into_owned();
+    [program.as_str(), entry, "--exact", "--ignored", "--nocapture", "--test-threads=1"].map(str::to_owned).into()
+}
+
+/// Serves, if the trainer started this program.
+fn serve(plugin: Plugin) {
+    if std::env::var_os(PROTOCOL_VARIABLE).is_some() {
+        let _ = collimate_reward_sdk::serve(plugin.range(0.0..=1.0).named("faulty", "1.0"));
+        std::process::exit(0);
+    }
+}
+
+#[test]
+#[ignore = "other tests start it as a plugin"]
+fn a_plugin_that_scores() {
+    serve(Plugin::with(|config: Config| Ok(Faulty(config))));
+}
+
+#[test]
+#[ignore = "other tests start it as a plugin"]
+fn a_plugin_that_ranks() {
+    serve(Plugin::with(|config: Config| Ok(Faulty(config))).whole_groups());
+}
 
 #[derive(Deserialize, JsonSchema, Default)]
 #[serde(default, deny_unknown_fields, crate = "collimate_reward_sdk::serde")]
@@ -15,8 +45,6 @@ use rustix::process::{Signal, getpid, kill_process};
 struct Config {
     /// A folder for what must outlive the process.
     dir: PathBuf,
-    /// Whether groups are ranked.
-    rank: bool,
 }
 
 struct Faulty(Config);
@@ -90,10 +118,3 @@ impl Reward for Faulty {
         Ok(group.answers().map(|a| Verdict::score_of(rank(a) / 100.0 + 0.0 * self.number(a.text))).collect())
     }
 }
-
-fn plugin() -> Plugin {
-    let plugin = Plugin::with(|config: Config| Ok(Faulty(config))).range(0.0..=1.0);
-    if std::env::args().any(|a| a == "rank") { plugin.whole_groups() } else { plugin }
-}
-
-collimate_reward_sdk::main!(plugin());
