@@ -165,9 +165,9 @@ pub(crate) fn other_end(echo: bool) -> Result<Code, Exit> {
     }
     let socket = UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned().or_failed()?);
     let mut reader = BufReader::with_capacity(1 << 18, &socket);
-    let mut bytes = Vec::new();
+    let mut bytes = vec![0; HEADER];
     loop {
-        bytes.resize(HEADER, 0);
+        bytes.truncate(HEADER);
         if reader.read_exact(&mut bytes).is_err() {
             return Ok(Code::Done);
         }

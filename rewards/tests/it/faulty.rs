@@ -72,12 +72,14 @@ impl Faulty {
             "segfault" => loop {
                 let _ = kill_process(getpid(), Signal::SEGV);
             },
+            "die twice" if self.first("died") || self.first("died again") => std::process::abort(),
             "die once" if self.first("died") => std::process::abort(),
             "nan" => return f64::NAN,
             "inf" => return f64::INFINITY,
             "high" => return 7.0,
             "leak" => std::mem::forget(vec![1_u8; 10 << 20]),
             "orphan" => {
+                #[expect(clippy::zombie_processes, reason = "that is what it is for")]
                 let child = std::process::Command::new("sleep").arg("300").spawn().unwrap();
                 let mut file = std::fs::File::options().create(true).append(true).open(self.0.dir.join("orphans")).unwrap();
                 writeln!(file, "{}", child.id()).unwrap();

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::support::{detail, group};
 
 fn build(plugin: &Value, more: &Value) -> Result<RewardSet, String> {
-    let mut table = json!({"plugin": plugin, "name": "p", "deadline_s": 2});
+    let mut table = json!({"plugin": plugin, "name": "p", "deadline_s": 20});
     table.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     RewardSet::build(&[serde_json::from_value(table).unwrap()]).map_err(|e| e[0].to_string())
 }

@@ -93,30 +93,38 @@ fn r1_a_panic_is_that_answers_fault_and_the_copy_is_replaced() {
 
 #[test]
 fn r2_a_hang_ends_at_the_second_deadline_and_hurts_nobody_else() {
+    let quick = json!({"deadline_s": 0.8});
     for hang in ["hang", "spin"] {
         let dir = tempfile::tempdir().unwrap();
-        let set = set(dir.path(), json!({}));
-        let begun = Instant::now();
-        let counts = judged(&set, groups(4, hang, 32), hang, Err("deadline"));
-        let took = begun.elapsed();
-        assert_eq!(counts, BTreeMap::from([("deadline", 1), ("score", 31)]));
-        assert!(took >= Duration::from_secs(1), "both tries have their whole deadline: {took:?}");
-        assert!(took < Duration::from_millis(2 * 500 + 500), "the step waits no longer than two deadlines and half a second: {took:?}");
+        let set = set(dir.path(), quick.clone());
+        let mut took = Vec::new();
+        for _ in 0..3 {
+            let begun = Instant::now();
+            let counts = judged(&set, groups(4, hang, 32), hang, Err("deadline"));
+            took.push(begun.elapsed());
+            assert_eq!(counts, BTreeMap::from([("deadline", 1), ("score", 31)]));
+            if took.iter().any(|t| *t < Duration::from_millis(2 * 800 + 500)) {
+                break;
+            }
+        }
+        assert!(took.iter().all(|t| *t >= Duration::from_millis(2 * 800)), "both tries have their whole deadline: {took:?}");
+        // A busy machine may make it longer, but not each time.
+        assert!(took.iter().any(|t| *t < Duration::from_millis(2 * 800 + 500)), "two deadlines and half a second are enough: {took:?}");
         let told = detail(&set.score(group("t9", &["a", hang])));
         assert!(told.contains("missed twice at task `t9`"), "{told}");
     }
     let dir = tempfile::tempdir().unwrap();
-    let counts = judged(&set(dir.path(), json!({})), groups(4, "hang once", 32), "hang once", Ok(0.09));
+    let counts = judged(&set(dir.path(), quick), groups(4, "hang once", 32), "hang once", Ok(0.09));
     assert_eq!(counts, BTreeMap::from([("score", 32)]), "an answer that hung once is judged the second time");
 }
 
 #[test]
 fn an_answer_may_take_its_whole_deadline_even_behind_others() {
     let dir = tempfile::tempdir().unwrap();
-    let reward = start(dir.path(), json!({"workers": 1}));
+    let reward = start(dir.path(), json!({"workers": 1, "deadline_s": 1}));
     let verdicts = reward.score_group(&group("t", &["slow"; 5])).unwrap();
     assert!(verdicts.iter().all(|v| v.score().is_some()), "{verdicts:?}");
-    assert_eq!(reward.counts().late, 0, "five answers of 0.3 s each in one batch, with a deadline of 0.5 s for each");
+    assert_eq!(reward.counts().late, 0, "five answers of 0.3 s each in one batch, with a deadline of 1 s for each");
 }
 
 #[test]
@@ -154,6 +162,9 @@ fn r5_exit_abort_overflow_and_segfault_are_deaths_charged_to_the_answer_alone() 
     let dir = tempfile::tempdir().unwrap();
     let counts = judged(&set(dir.path(), json!({})), groups(10, "die once", 40), "die once", Ok(0.08));
     assert_eq!(counts, BTreeMap::from([("score", 80)]), "an answer in whose company a copy died once is judged the second time");
+    let dir = tempfile::tempdir().unwrap();
+    let counts = judged(&set(dir.path(), json!({})), groups(2, "die twice", 16), "die twice", Ok(0.09));
+    assert_eq!(counts, BTreeMap::from([("score", 16)]), "one death in company and one alone are not two alone");
 }
 
 #[test]

@@ -19,7 +19,7 @@ fn resident() -> u64 {
 #[test]
 fn r4_a_leak_costs_its_own_copy_and_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
-    let more = json!({"memory_mb": 256, "max_deaths": 100, "deadline_s": 5});
+    let more = json!({"memory_mb": 256, "max_deaths": 100});
     let before = resident();
     let set = set(dir.path(), more.clone());
     let counts = judged(&set, groups(20, "leak", 2), "leak", Ok(0.04));
@@ -29,7 +29,7 @@ fn r4_a_leak_costs_its_own_copy_and_nothing_else() {
     let reward = start(dir.path(), more);
     reward.score_group(&group("t", &["leak"; 60])).unwrap();
     assert!(reward.counts().died >= 2, "600 MB were leaked: {:?}", reward.counts());
-    let fresh = start(dir.path(), json!({"memory_mb": 256, "recycle": 10, "workers": 1, "batch": 5, "deadline_s": 5}));
+    let fresh = start(dir.path(), json!({"memory_mb": 256, "recycle": 10, "workers": 1, "batch": 5}));
     fresh.score_group(&group("t", &["leak"; 60])).unwrap();
     assert_eq!((fresh.counts().died, fresh.counts().judged), (0, 60), "a copy that is replaced in time does not die");
 }
@@ -55,7 +55,7 @@ fn r6_what_a_plugin_starts_ends_with_it() {
 #[test]
 fn r6_a_copy_that_is_killed_takes_what_it_started_along() {
     let dir = tempfile::tempdir().unwrap();
-    let reward = start(dir.path(), json!({"workers": 1}));
+    let reward = start(dir.path(), json!({"workers": 1, "deadline_s": 0.5}));
     reward.score_group(&group("t", &["orphan", "hang"])).unwrap();
     let left = orphans(dir.path());
     within(2.0, "the end of the orphans", || left.iter().all(|pid| gone(*pid)));

@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 
 use crate::faulty;
 
-/// Settings of the faulty plugin: a quick deadline, and `more`.
+/// Settings of the faulty plugin: a deadline that a busy machine keeps, and `more`.
 pub(crate) fn settings(dir: &Path, more: Value) -> Value {
-    let mut table = json!({"plugin": faulty::command(false), "name": "faulty", "deadline_s": 0.5, "config": {"dir": dir}});
+    let mut table = json!({"plugin": faulty::command(false), "name": "faulty", "deadline_s": 10, "config": {"dir": dir}});
     let (Value::Object(table_map), Value::Object(more)) = (&mut table, more) else { panic!("not a table") };
     table_map.extend(more);
     table

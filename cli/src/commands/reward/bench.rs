@@ -25,7 +25,7 @@ pub(super) fn bench(reward: &OneReward, calls: usize, bytes: usize, file: Option
         return Err(refused("`--calls` is 1 or more"));
     }
     let groups = match file {
-        Some(file) => repeated(cases(file)?.into_iter().map(|c| c.group).collect(), calls),
+        Some(file) => repeated(&cases(file)?.into_iter().map(|c| c.group).collect::<Vec<_>>(), calls),
         None => made_up(calls, bytes),
     };
     let opened = open(reward)?;
@@ -59,7 +59,7 @@ pub(super) fn bench(reward: &OneReward, calls: usize, bytes: usize, file: Option
 }
 
 /// The groups of cases in turn, until there are so many answers.
-fn repeated(groups: Vec<RolloutGroup>, calls: usize) -> Vec<RolloutGroup> {
+fn repeated(groups: &[RolloutGroup], calls: usize) -> Vec<RolloutGroup> {
     let mut left = calls;
     let mut all = Vec::new();
     for group in groups.iter().filter(|g| !g.rollouts.is_empty()).cycle() {
