@@ -32,6 +32,9 @@ pub enum Command {
     Algorithms(CardArgs),
     /// List the rewards, or show one.
     Rewards(CardArgs),
+    /// Write a reward of your own, and try it.
+    #[command(subcommand)]
+    Reward(Reward),
     /// List the data formats, or show one.
     Formats(CardArgs),
     /// Look at the configuration.
@@ -162,6 +165,15 @@ pub enum Bench {
     Grpo(BenchGrpoArgs),
     /// Prefill and decoding speed on distinct prompts.
     Rollout(BenchRolloutArgs),
+    /// What a reward in a program of its own costs, beside a bare socket that echoes the same frames.
+    RewardPlugin(BenchPluginArgs),
+    /// The other end of `bench reward-plugin`.
+    #[command(hide = true)]
+    RewardPluginEnd {
+        /// Send every frame back instead of judging.
+        #[arg(long)]
+        echo: bool,
+    },
 }
 
 /// `collimate bench grpo`.
@@ -235,6 +247,86 @@ pub struct BenchRolloutArgs {
     /// Print JSON only.
     #[arg(long)]
     pub json: bool,
+}
+
+/// `collimate bench reward-plugin`.
+#[derive(Debug, Clone, Args)]
+pub struct BenchPluginArgs {
+    /// Answers, in groups of eight.
+    #[arg(long, default_value_t = 8192)]
+    pub answers: usize,
+    /// Bytes of each answer.
+    #[arg(long, default_value_t = 1024)]
+    pub bytes: usize,
+    /// Batch sizes.
+    #[arg(long, value_delimiter = ',', default_value = "16,64,256")]
+    pub batch: Vec<usize>,
+    /// Batches under way at once.
+    #[arg(long, value_delimiter = ',', default_value = "1,2,4")]
+    pub pipeline: Vec<usize>,
+    /// Measured repetitions; the median counts.
+    #[arg(long, default_value_t = 5)]
+    pub repeats: usize,
+    /// Print JSON only.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `collimate reward`.
+#[derive(Debug, Subcommand)]
+pub enum Reward {
+    /// Write a crate with a reward that builds and passes its own tests.
+    New {
+        /// The crate's name: a folder of this name is made here.
+        name: String,
+        /// The folder of the SDK; by default that of the checkout which this program was built from.
+        #[arg(long, value_name = "PATH", conflicts_with = "sdk_version")]
+        sdk: Option<PathBuf>,
+        /// Depend on this published version of the SDK instead of a folder.
+        #[arg(long, value_name = "VERSION")]
+        sdk_version: Option<String>,
+    },
+    /// Judge golden cases, each twice: what is not as wanted, what changes, how long it takes.
+    Test {
+        /// The reward and its settings.
+        #[command(flatten)]
+        reward: OneReward,
+        /// The cases, a JSON object a line: `{"prompt", "truth", "answer", "score"}`, `"fault": "unscorable"` instead of a score, or
+        /// `answers` with `scores`.
+        file: PathBuf,
+        /// Print as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Measure calls a second and the time of one call.
+    Bench {
+        /// The reward and its settings.
+        #[command(flatten)]
+        reward: OneReward,
+        /// Answers to judge.
+        #[arg(long, default_value_t = 2048)]
+        calls: usize,
+        /// Bytes of each answer.
+        #[arg(long, default_value_t = 1024)]
+        bytes: usize,
+        /// Cases whose prompts and answers are used, in turn, instead of made-up text.
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+        /// Print as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// A reward outside of a recipe.
+#[derive(Debug, Clone, Args)]
+pub struct OneReward {
+    /// A program (a path; with arguments, in quotes), an address `http://…`, or the name of a built-in reward.
+    #[arg(value_name = "REWARD")]
+    pub word: String,
+    /// A key of its `[[reward]]` table, such as `config.word=please` or `deadline_s=2`; may be given several times.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
 }
 
 /// A listing of cards.

@@ -53,6 +53,7 @@ fn dispatch(command: Command) -> Result<Code, Exit> {
         Command::Bench(args) => bench::bench(&args),
         Command::Algorithms(args) => commands::cards::algorithms(&args),
         Command::Rewards(args) => commands::cards::rewards(&args),
+        Command::Reward(args) => commands::reward::reward(&args),
         Command::Formats(args) => commands::cards::formats(&args),
         Command::Config(args) => commands::config::config(&args),
         Command::Ckpt(args) => commands::ckpt::ckpt(&args),

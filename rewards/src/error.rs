@@ -44,6 +44,14 @@ pub enum RewardError {
         /// What is allowed.
         wanted: String,
     },
+    /// A reward outside this program that cannot be used.
+    #[error("reward `{reward}`: {why}")]
+    Outside {
+        /// The reward.
+        reward: String,
+        /// What is wrong, and the mend.
+        why: String,
+    },
     /// Two entries share the name that scores are logged under.
     #[error("two rewards are labelled `{label}`; give one of them its own `label`")]
     LabelTaken {

@@ -7,6 +7,8 @@
 //! A verdict is not a number: what cannot be judged, panics or is not finite never becomes a score, and a weighted sum with a faulty part
 //! is that fault, never a partial sum. Every built-in reward does bounded work on any answer.
 //!
+//! A reward may also be a program of its own ([`plugin`]) or a service ([`http`]).
+//!
 //! To add a reward: one file in `src/builtin/` and one word in its roster.
 
 mod builtin;
@@ -15,9 +17,12 @@ mod combine;
 mod error;
 mod extract;
 mod guard;
+pub mod http;
 mod knobs;
 pub mod math;
 mod number;
+mod outside;
+pub mod plugin;
 mod scan;
 mod schema;
 mod set;
@@ -25,7 +30,9 @@ mod spec;
 mod summary;
 mod tagged;
 mod truth;
+mod trial;
 mod window;
+mod within;
 
 pub use builtin::roster;
 pub use card::{Builtin, CardCase, KnobCard, RewardCard};
@@ -33,7 +40,9 @@ pub use combine::{Normalise, Role, Share};
 pub use error::RewardError;
 pub use extract::Extract;
 pub use number::Number;
+pub use outside::{check_spec, lanes, plugin_settings, score_all, with_logs};
 pub use set::RewardSet;
 pub use spec::RewardSpec;
 pub use summary::summarise;
+pub use trial::{Case, Trial, Wanted, read_cases, trial};
 pub use window::FaultWindow;

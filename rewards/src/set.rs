@@ -202,6 +202,9 @@ fn names() -> impl Iterator<Item = &'static str> {
 }
 
 fn reward_of(spec: &RewardSpec) -> Result<Box<dyn Reward>, Vec<RewardError>> {
+    if let Some(outside) = crate::outside::build(spec) {
+        return outside;
+    }
     match roster().iter().find(|b| b.card().name == spec.name) {
         Some(builtin) => builtin.build(&spec.knobs),
         None => {

@@ -3,6 +3,7 @@
 pub mod ceilings;
 pub mod floor;
 mod grpo;
+mod plugin;
 mod rollout;
 
 use std::path::Path;
@@ -21,6 +22,8 @@ pub(crate) fn bench(args: &Bench) -> Result<Code, Exit> {
     match args {
         Bench::Grpo(args) => grpo::bench(args),
         Bench::Rollout(args) => rollout::bench(args),
+        Bench::RewardPlugin(args) => plugin::bench(args),
+        Bench::RewardPluginEnd { echo } => plugin::other_end(*echo),
     }
 }
 

@@ -48,6 +48,7 @@ fn task(args: &EvalTaskArgs) -> Result<Code, Exit> {
     let evaluation = Evaluation {
         tokenizer: &opened.tokenizer,
         rewards: &rewards,
+        lanes: collimate_rewards::lanes(&recipe.reward),
         tasks: &split.heldout.tasks[..rows],
         sampling: Arc::new(recipe.eval_sampling()),
         slots: recipe.rollout.slots,

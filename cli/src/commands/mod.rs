@@ -8,4 +8,5 @@ pub(crate) mod demo;
 pub(crate) mod eval;
 pub(crate) mod generate;
 pub(crate) mod plan;
+pub(crate) mod reward;
 pub(crate) mod train;

@@ -8,6 +8,7 @@ use super::diagnostics::{Diagnostics, Problem};
 use super::field::Needed;
 use super::parse::{argument, document};
 use super::recipe::Recipe;
+use super::shorthand::shorthand;
 use super::source::{Layer, Place, Source, Sources};
 use super::tree::{Content, Node};
 use super::{parts, rules, sections};
@@ -101,7 +102,7 @@ fn lay(layer: &Layer, root: &mut Node, sources: &mut Sources, faults: &mut Diagn
         Layer::Text { name, text: toml } => text(name.clone(), toml.clone().into_bytes(), root, sources, faults),
         Layer::Set(change) => {
             let kind = |path: &str| sections::field(path).map(|(_, f)| f.kind);
-            let Some(change) = argument(change, kind, sources, faults) else { return };
+            let Some(change) = argument(change, kind, sources, faults).map(shorthand) else { return };
             let (key, path) = (change.node.key.clone(), change.path.clone());
             if let Err(at) = root.set(&path.split('.').collect::<Vec<_>>(), change.node) {
                 let help = "an entry of a list is chosen by its number, counted from 0, and a file must have written it";

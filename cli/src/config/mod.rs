@@ -20,6 +20,7 @@ mod parts;
 mod recipe;
 mod rules;
 mod sections;
+mod shorthand;
 mod source;
 mod tree;
 
@@ -33,6 +34,7 @@ pub use sections::{
     CheckpointSection, EvalSection, LearnerSection, LogSection, ModelSection, RewardPolicySection, RolloutSection, RunSection,
     SamplingSection,
 };
+pub use shorthand::reward_key;
 pub use source::Layer;
 
 #[cfg(test)]

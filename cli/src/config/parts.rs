@@ -1,7 +1,7 @@
 //! What formats and rewards say of their own settings, at the place where each stands. No file is opened.
 
 use collimate_datasets::{DataError, FORMATS, format_named};
-use collimate_rewards::{RewardError, RewardSet};
+use collimate_rewards::{RewardError, check_spec};
 
 use super::diagnostics::Problem;
 use super::load::Loaded;
@@ -32,11 +32,11 @@ fn data(loaded: &Loaded) -> Vec<Problem> {
     formats.iter().flat_map(|f| f.check(config)).map(problem).collect()
 }
 
-/// Each reward is set up alone, so that a fault is blamed on its own table even if two have the same name.
+/// Each reward is looked at alone, so that a fault is blamed on its own table even if two have the same name.
 fn rewards(loaded: &Loaded) -> Vec<Problem> {
     let specs = &loaded.recipe.reward;
     let of = |(i, spec): (usize, &collimate_rewards::RewardSpec)| {
-        let mut errors = RewardSet::build(std::slice::from_ref(spec)).err().unwrap_or_default();
+        let mut errors = check_spec(spec);
         if specs[..i].iter().any(|s| s.label() == spec.label()) {
             errors.push(RewardError::LabelTaken { label: spec.label().to_owned() });
         }

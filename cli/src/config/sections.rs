@@ -193,6 +193,18 @@ const REWARD: Section = Section {
     fields: &[
         Field { name: "name", help: "Its name.", kind: Kind::Text, mark: Mark::OPTIONAL.limit(NotEmpty) },
         Field {
+            name: "plugin",
+            help: "Instead of a built-in reward: a program of yours, a path or a list of path and arguments (`collimate rewards plugin`).",
+            kind: Kind::Free,
+            mark: Mark::OPTIONAL,
+        },
+        Field {
+            name: "http",
+            help: "Instead of a built-in reward: the address of a verifier (`collimate rewards http`).",
+            kind: Kind::Text,
+            mark: Mark::OPTIONAL.limit(NotEmpty),
+        },
+        Field {
             name: "label",
             help: "The name it is logged under; its own by default.",
             kind: Kind::Text,

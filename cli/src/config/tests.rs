@@ -40,6 +40,24 @@ fn later_layers_win_and_lists_are_replaced_as_a_whole() {
 }
 
 #[test]
+fn a_word_for_the_reward_replaces_the_list() {
+    let key = |set: &str| {
+        let recipe = load(&[text(GOOD), Layer::Set(set.into())], Purpose::Train).unwrap().recipe;
+        assert_eq!(recipe.reward.len(), 1);
+        let spec = recipe.reward[0].clone();
+        let outside = ["plugin", "http"].into_iter().find_map(|k| spec.knobs.get(k).map(|v| (k, v.as_str().unwrap().to_owned())));
+        assert_eq!(load(&[text(&recipe.to_toml())], Purpose::Train).unwrap().recipe, recipe);
+        (spec.name, outside)
+    };
+    assert_eq!(key("reward=./target/release/demo"), ("demo".into(), Some(("plugin", "./target/release/demo".into()))));
+    assert_eq!(key("reward=http://v.local:80/x"), ("v.local".into(), Some(("http", "http://v.local:80/x".into()))));
+    assert_eq!(key("reward=length"), ("length".into(), None));
+    says(&faults(GOOD, &["reward=lenght"]), &["did you mean `length`?", "command line: reward=lenght"]);
+    let table = "[[reward]]\nplugin = [\"python3\", \"x.py\"]\nwokers = 2\n";
+    says(&faults(&GOOD.replace("[[reward]]\nname = \"numeric\"\n", table), &[]), &["did you mean `workers`?", "recipe.toml:9"]);
+}
+
+#[test]
 fn unknown_keys_and_sections_name_the_nearest() {
     says(&faults(&GOOD.replace("[run]\n", "[run]\nsteppes = 3\n"), &[]), &["no key `steppes`", "did you mean `steps`?", "recipe.toml:2:1"]);
     says(&faults(&format!("{GOOD}[leaner]\nlr = 1\n"), &[]), &["no section `leaner`", "did you mean `learner`?", "recipe.toml:9"]);

@@ -54,6 +54,7 @@ pub fn build(loaded: &Loaded) -> Result<Job, Diagnostics> {
                 reuse: recipe.learner.reuse_rollout != "off",
                 tape_bytes: recipe.learner.tape_mb << 20,
                 rewards,
+                lanes: collimate_rewards::lanes(&recipe.reward),
                 split,
                 shuffle: recipe.data.shuffle,
                 max_fault_share: recipe.reward_policy.max_fault_share,
@@ -118,7 +119,8 @@ fn unmet(needs: Needs) -> Option<(&'static str, &'static str, &'static str)> {
 fn rewards(loaded: &Loaded, recipe: &Recipe) -> Result<RewardSet, Vec<Problem>> {
     let problem =
         |e: &collimate_rewards::RewardError| loaded.problem("reward", e.to_string()).help("`collimate rewards NAME` lists every knob");
-    RewardSet::build(&recipe.reward).map_err(|errors| errors.iter().map(problem).collect())
+    let specs = collimate_rewards::with_logs(&recipe.reward, &recipe.run.dir.join(&recipe.run.name));
+    RewardSet::build(&specs).map_err(|errors| errors.iter().map(problem).collect())
 }
 
 fn plan(recipe: &Recipe, algorithm: &dyn Algorithm) -> FlowPlan {

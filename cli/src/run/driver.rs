@@ -9,7 +9,7 @@ use collimate_controller::{Command, Controller, Event, Outcome};
 use collimate_datasets::{Cursor, Order};
 use collimate_learners::PolicyLearner;
 use collimate_models::{Model, Recording, Tape};
-use collimate_rewards::FaultWindow;
+use collimate_rewards::{FaultWindow, score_all};
 use collimate_store::RunDir;
 use collimate_text::Tokenizer;
 use collimate_types::{BatchId, CreditedBatch, Metrics, RolloutBatch, RolloutGroup, ScoredGroup, StepReport, WeightsVersion};
@@ -243,8 +243,8 @@ impl<'a> Driver<'a> {
 
     fn score(&mut self, id: BatchId, groups: Vec<RolloutGroup>) -> Result<Event, Exit> {
         self.ui.phase("score");
-        let rewards = &self.job.rewards;
-        let groups: Vec<ScoredGroup> = self.timers.time("score", || groups.into_iter().map(|g| rewards.score(g)).collect());
+        let Job { rewards, lanes, .. } = self.job;
+        let groups: Vec<ScoredGroup> = self.timers.time("score", || score_all(rewards, groups, *lanes));
         for group in &groups {
             self.now.faults.record(&group.verdicts);
             self.step.faults += group.verdicts.iter().filter(|v| v.fault().is_some()).count() as u64;
@@ -352,6 +352,7 @@ impl<'a> Driver<'a> {
         let evaluation = Evaluation {
             tokenizer: self.tokenizer,
             rewards: &self.job.rewards,
+            lanes: self.job.lanes,
             tasks: &self.job.split.heldout.tasks[..rows],
             sampling: self.job.eval_sampling.clone(),
             slots: self.job.plan.slots,

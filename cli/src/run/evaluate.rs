@@ -5,9 +5,9 @@ use std::sync::Arc;
 use collimate_actors::{Engine, Progress};
 use collimate_evals::{TaskResult, outcome};
 use collimate_models::Model;
-use collimate_rewards::RewardSet;
+use collimate_rewards::{RewardSet, score_all};
 use collimate_text::Tokenizer;
-use collimate_types::{Prompt, RolloutRequest, Sampling, Seed, Task, Verdict};
+use collimate_types::{Prompt, RolloutRequest, Sampling, ScoredGroup, Seed, Task, Verdict};
 use serde::Serialize;
 
 use crate::exit::{Exit, OrExit};
@@ -19,6 +19,8 @@ pub struct Evaluation<'a> {
     pub tokenizer: &'a Tokenizer,
     /// The rewards; the first of them decides whether an answer is right (its part is 1 or more).
     pub rewards: &'a RewardSet,
+    /// Groups that are judged at once.
+    pub lanes: usize,
     /// The questions.
     pub tasks: &'a [Arc<Task>],
     /// How answers are drawn.
@@ -73,15 +75,15 @@ impl Evaluation<'_> {
         let mut observe = |_: Progress<'_>| going();
         let groups = engine.generate(model, self.tokenizer, &requests, self.slots, 0, &mut observe).or_failed()?;
         let tokens = groups.iter().flat_map(|g| &g.rollouts).map(|r| r.tokens.len() as u64).sum();
-        let samples: Vec<Sample> = groups.into_iter().flat_map(|g| self.judge(g)).collect();
+        let scored = score_all(self.rewards, groups, self.lanes);
+        let samples: Vec<Sample> = scored.iter().flat_map(|g| self.samples(g)).collect();
         let task = TaskResult::of(samples.iter().map(|s| s.correct)).or_failed()?;
         let judged: Vec<f64> = samples.iter().filter_map(|s| s.reward).collect();
         let reward = judged.iter().sum::<f64>() / judged.len().max(1) as f64;
         Ok(Evaluated { task, reward, samples, tokens })
     }
 
-    fn judge(&self, group: collimate_types::RolloutGroup) -> Vec<Sample> {
-        let scored = self.rewards.score(group);
+    fn samples(&self, scored: &ScoredGroup) -> Vec<Sample> {
         let judge = self.rewards.labels().next();
         let sample = |(rollout, verdict): (&collimate_types::Rollout, &Verdict)| Sample {
             prompt: scored.group.prompt.text.clone(),

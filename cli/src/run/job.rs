@@ -33,6 +33,8 @@ pub struct Job {
     pub tape_bytes: usize,
     /// The rewards.
     pub rewards: RewardSet,
+    /// Groups that are judged at once.
+    pub lanes: usize,
     /// The data.
     pub split: Split,
     /// Whether epochs are shuffled.

@@ -12,7 +12,7 @@ const ALLOWED: [(&str, &[&str]); 16] = [
     ("evals", &["types"]),
     ("weights", &["types"]),
     ("store", &["types", "sys"]),
-    ("rewards", &["types", "sys"]),
+    ("rewards", &["types", "sys", "reward-sdk"]),
     ("rewards/sdk", &["types"]),
     ("text", &["types", "weights"]),
     ("datasets", &["types", "text"]),
