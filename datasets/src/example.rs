@@ -50,6 +50,22 @@ impl Example {
         }
     }
 
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        self.content().id()
+    }
+
+    /// Its prompt alone, as a task; none for a text that is learnt as a whole.
+    #[must_use]
+    pub fn prompt_task(&self) -> Option<Task> {
+        let (text, messages) = self.content().prompt();
+        let asked = text.map_or(!messages.is_empty(), |text| !text.is_empty());
+        let task =
+            || Task { id: self.id().into(), text: text.map(str::to_owned), messages: messages.to_vec(), truth: Value::Null, reward: None };
+        asked.then(task)
+    }
+
     fn id_mut(&mut self) -> &mut String {
         match self {
             Self::Task { task, .. } => &mut task.id,
