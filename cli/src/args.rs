@@ -46,6 +46,8 @@ pub enum Command {
     /// Look at data files.
     #[command(subcommand)]
     Data(Data),
+    /// Look at this machine: LibTorch, threads, memory, disk, limits, devices, what is built in.
+    Doctor(DoctorArgs),
     /// Teach a small model arithmetic and show it: what `cargo xtask demo` runs.
     Demo(DemoArgs),
 }
@@ -396,17 +398,79 @@ pub enum Ckpt {
 /// `collimate data`.
 #[derive(Debug, Subcommand)]
 pub enum Data {
-    /// Find every problem of a file, with line and column.
+    /// Find every problem, with file, line and column.
     Check {
-        /// The file.
-        file: PathBuf,
-        /// Its format; found out by default.
-        #[arg(long, default_value = "auto")]
-        format: String,
-        /// Print as JSON.
-        #[arg(long)]
-        json: bool,
+        /// What to look at.
+        #[command(flatten)]
+        source: DataArgs,
+        /// Where bad rows go that `--bad-rows=skip` sets aside; `FILE.rejects.jsonl` by default.
+        #[arg(long, value_name = "FILE")]
+        rejects: Option<PathBuf>,
     },
+    /// Count: lengths, repeated rows, balance of labels, whether the preferred side is simply the longer one.
+    Stats {
+        /// What to look at.
+        #[command(flatten)]
+        source: DataArgs,
+        /// A model whose tokenizer counts the lengths; characters are counted without one.
+        #[arg(long, value_name = "PATH")]
+        model: Option<PathBuf>,
+        /// A length above which rows would be cut, to be told how many they are.
+        #[arg(long, value_name = "N")]
+        max_length: Option<u64>,
+    },
+    /// Show the first examples as a run would see them.
+    Preview {
+        /// What to look at.
+        #[command(flatten)]
+        source: DataArgs,
+        /// How many.
+        #[arg(long, short = 'n', default_value_t = 3)]
+        rows: usize,
+        /// A model whose chat template renders the prompts and whose tokenizer counts them.
+        #[arg(long, value_name = "PATH")]
+        model: Option<PathBuf>,
+    },
+    /// Write the examples in the published shapes as JSON lines; `.gz` and `.zst` compress.
+    Convert {
+        /// What to read.
+        #[command(flatten)]
+        source: DataArgs,
+        /// The file to write; it must not exist.
+        #[arg(value_name = "OUT")]
+        out: PathBuf,
+    },
+}
+
+/// Data to be looked at.
+#[derive(Debug, Clone, Args)]
+pub struct DataArgs {
+    /// A file, a folder, a pattern, a Hugging Face data-set folder, or hub:OWNER/NAME.
+    #[arg(value_name = "DATA")]
+    pub file: PathBuf,
+    /// Its format (`collimate formats` lists them); found out by default.
+    #[arg(long, default_value = "auto")]
+    pub format: String,
+    /// What becomes of bad rows: strict, or skip.
+    #[arg(long, value_name = "strict|skip")]
+    pub bad_rows: Option<String>,
+    /// Any key of the section `[data]` of a recipe, without `data.`: `shp.min_score_ratio=2`, `columns.question=problem`.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Print as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `collimate doctor`.
+#[derive(Debug, Clone, Args)]
+pub struct DoctorArgs {
+    /// A folder whose disk is looked at: the one that runs will lie in.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub dir: PathBuf,
+    /// Print as JSON, for a report of a fault.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `collimate demo`.

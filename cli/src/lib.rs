@@ -6,6 +6,7 @@ mod commands;
 pub mod config;
 pub mod exit;
 pub mod machine;
+mod measure;
 pub mod run;
 pub mod session;
 mod trace;
@@ -58,6 +59,7 @@ fn dispatch(command: Command) -> Result<Code, Exit> {
         Command::Config(args) => commands::config::config(&args),
         Command::Ckpt(args) => commands::ckpt::ckpt(&args),
         Command::Data(args) => commands::data::data(&args),
+        Command::Doctor(args) => commands::doctor::doctor(&args),
         Command::Demo(args) => commands::demo::demo(&args),
     }
 }

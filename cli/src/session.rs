@@ -44,6 +44,18 @@ pub fn open_model(path: &Path) -> Result<Opened, Exit> {
     Ok(Opened { source, tokenizer: tokenizer.or_model()? })
 }
 
+/// The tokenizer of a model, without its weights.
+///
+/// # Errors
+/// With code 3, when it is bad or missing.
+pub fn open_tokenizer(path: &Path) -> Result<Tokenizer, Exit> {
+    let path = model_dir(path)?;
+    if path.is_dir() {
+        return Tokenizer::from_dir(&path).or_model();
+    }
+    open_model(&path).map(|opened| opened.tokenizer)
+}
+
 /// A run directory stands for its newest good checkpoint.
 fn model_dir(path: &Path) -> Result<PathBuf, Exit> {
     if !path.exists() {

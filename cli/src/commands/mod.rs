@@ -5,6 +5,7 @@ pub(crate) mod ckpt;
 pub(crate) mod config;
 pub(crate) mod data;
 pub(crate) mod demo;
+pub(crate) mod doctor;
 pub(crate) mod eval;
 pub(crate) mod generate;
 pub(crate) mod plan;

@@ -26,17 +26,71 @@ pub fn explain(key: &str, loaded: Option<&Loaded>) -> Result<String, Diagnostics
         }
         return Ok(text);
     }
+    if let Some(card) = FORMATS.iter().map(|f| f.card()).find(|c| key.strip_prefix("data.") == Some(c.name)) {
+        let knobs = card.knobs.iter().map(|k| format!("\n  {key}.{:<20} {} Default: {}.", k.name, k.help, k.default));
+        return Ok(format!("[{key}]\n  {}\n{}", card.claim, knobs.collect::<String>()));
+    }
     let knob = FORMATS.iter().map(|f| f.card()).find_map(|c| {
         let name = key.strip_prefix("data.")?.strip_prefix(c.name)?.strip_prefix('.')?;
         c.knobs.iter().find(|k| k.name == name)
     });
     if let Some(knob) = knob {
-        return Ok(format!("{key}\n  {}\n  default: {}", knob.help, knob.default));
+        let here = loaded.map(|loaded| {
+            let value = serde_json::to_value(&loaded.recipe.data).unwrap_or_default();
+            let path: Vec<&str> = key.split('.').skip(1).collect();
+            let value = path.iter().fold(&value, |v, k| &v[*k]);
+            format!("\n  here: {} ({})", shown(value), loaded.origin(key))
+        });
+        return Ok(format!("{key}\n  {}\n  default: {}{}", knob.help, knob.default, here.unwrap_or_default()));
     }
-    let all: Vec<String> = sections::all().iter().flat_map(|s| s.fields.iter().map(move |f| format!("{}.{}", s.path, f.name))).collect();
+    let (algorithm, reward) = chosen(loaded);
+    if let Some(told) = key.strip_prefix("algorithm.").and_then(|knob| of_algorithm(key, knob, algorithm.as_deref())) {
+        return Ok(told);
+    }
+    if let Some(told) = key.strip_prefix("reward.").and_then(|knob| of_reward(key, knob, &reward)) {
+        return Ok(told);
+    }
+    let knobs = FORMATS.iter().map(|f| f.card()).flat_map(|c| c.knobs.iter().map(move |k| format!("data.{}.{}", c.name, k.name)));
+    let all: Vec<String> =
+        sections::all().iter().flat_map(|s| s.fields.iter().map(move |f| format!("{}.{}", s.path, f.name))).chain(knobs).collect();
     let help = nearest(key, all.iter().map(String::as_str))
         .map_or_else(|| "`collimate config show` lists every key".into(), |n| format!("did you mean `{n}`?"));
     Err([Problem::new(format!("there is no key `{key}`")).help(help)].into_iter().collect())
+}
+
+/// The algorithm and the rewards of a recipe.
+fn chosen(loaded: Option<&Loaded>) -> (Option<String>, Vec<String>) {
+    let recipe = loaded.map(|l| &l.recipe);
+    let rewards = recipe.into_iter().flat_map(|r| r.reward.iter().map(|s| s.name.clone())).collect();
+    (recipe.map(|r| r.algorithm.name.clone()), rewards)
+}
+
+/// A knob of the recipe's algorithm; without a recipe, of every algorithm that has it.
+fn of_algorithm(key: &str, knob: &str, name: Option<&str>) -> Option<String> {
+    let cards = collimate_algorithms::roster().iter().map(|e| e.card).filter(|c| name.is_none_or(|n| n == c.name));
+    let found = cards
+        .filter_map(|c| c.knobs.iter().find(|k| k.name == knob).map(|k| format!("\n  {}: {} Default: {}.", c.name, k.help, k.default)));
+    told(key, found.collect())
+}
+
+/// A knob of the recipe's rewards (`reward.0.pattern` or `reward.pattern`); without a recipe, of every reward that has it.
+fn of_reward(key: &str, knob: &str, names: &[String]) -> Option<String> {
+    let (index, knob) = match knob.split_once('.') {
+        Some((index, rest)) if index.parse::<usize>().is_ok() => (index.parse::<usize>().ok(), rest),
+        _ => (None, knob),
+    };
+    let wanted = |name: &str| match index {
+        Some(index) if !names.is_empty() => names.get(index).is_some_and(|n| n == name),
+        _ => names.is_empty() || names.iter().any(|n| n == name),
+    };
+    let cards = collimate_rewards::roster().iter().map(|r| r.card()).filter(|c| wanted(c.name));
+    let found = cards
+        .filter_map(|c| c.knobs.iter().find(|k| k.name == knob).map(|k| format!("\n  {}: {} Default: {}.", c.name, k.help, k.default)));
+    told(key, found.collect())
+}
+
+fn told(key: &str, found: String) -> Option<String> {
+    (!found.is_empty()).then(|| format!("{key}{found}"))
 }
 
 fn of_field(key: &str, field: Field, loaded: Option<&Loaded>) -> String {

@@ -88,10 +88,13 @@ pub(super) static RULES: &[Rule] = &[
     },
     Rule {
         key: "data.train",
-        reads: &["data.format"],
+        reads: &["data.format", "data.mixture"],
         help: "give `data.train=FILE`, or take a format that makes its own rows (arithmetic)",
         always: false,
-        broken: |r| (r.data.train.is_none() && r.data.format != "arithmetic").then(|| "there is no file to learn from".into()),
+        broken: |r| {
+            let made = collimate_datasets::format_named(&r.data.format).is_ok_and(|f| f.generates());
+            (r.data.train.is_none() && r.data.mixture.is_empty() && !made).then(|| "there is no file to learn from".into())
+        },
     },
 ];
 

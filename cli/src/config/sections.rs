@@ -149,6 +149,11 @@ section! {
 /// Which learning-rate shapes there are.
 pub(super) const SCHEDULES: [&str; 4] = ["constant", "linear", "cosine", "wsd"];
 
+/// What becomes of bad rows.
+const BAD_ROWS: [&str; 2] = ["strict", "skip"];
+/// What becomes of rows that come twice.
+const DEDUP: [&str; 3] = ["none", "exact", "near"];
+
 /// The data: what every format shares. The knobs of a format stand in `data.<format>` and come from its card.
 const DATA: Section = Section {
     path: "data",
@@ -156,14 +161,19 @@ const DATA: Section = Section {
     fields: &[
         Field {
             name: "format",
-            help: "A format (`collimate formats` lists them), or auto: the first row decides.",
+            help: "A format (`collimate formats` lists them), or auto: the first row of each file decides.",
             kind: Kind::Text,
             mark: Mark::OPTIONAL,
         },
-        Field { name: "train", help: "The file to learn from.", kind: Kind::Text, mark: Mark::OPTIONAL.limit(NotEmpty) },
+        Field {
+            name: "train",
+            help: "What to learn from: a file (JSON lines, a JSON array, CSV, TSV, text, Parquet; plain, gzip or zstd), a folder, a pattern with `*`, a Hugging Face data-set folder, or hub:OWNER/NAME.",
+            kind: Kind::Text,
+            mark: Mark::OPTIONAL.limit(NotEmpty),
+        },
         Field {
             name: "heldout",
-            help: "The file to be measured on; without one, rows of `train` are kept back.",
+            help: "What to be measured on; without it, rows of `train` are kept back.",
             kind: Kind::Text,
             mark: Mark::OPTIONAL.limit(NotEmpty),
         },
@@ -173,6 +183,91 @@ const DATA: Section = Section {
             help: "Whether every epoch has its own order; otherwise the file's.",
             kind: Kind::Flag,
             mark: Mark::OPTIONAL,
+        },
+        Field {
+            name: "mixture",
+            help: "Several sources in fixed shares, in place of `train`: `[[data.mixture]]` tables with path, weight, format, columns, config, split.",
+            kind: Kind::Free,
+            mark: Mark::OPTIONAL,
+        },
+        Field {
+            name: "block",
+            help: "Rows of a block of the mixture; in each the shares are exact.",
+            kind: Kind::Count,
+            mark: Mark::OPTIONAL.limit(AtLeast(1.0)),
+        },
+        Field {
+            name: "columns",
+            help: "The format's names of columns to the file's, as `question = \"problem\"`; the file's may be a path such as `meta.answer`.",
+            kind: Kind::Free,
+            mark: Mark::OPTIONAL,
+        },
+        Field { name: "config", help: "The configuration of a data-set folder that has several.", kind: Kind::Text, mark: Mark::OPTIONAL },
+        Field {
+            name: "split",
+            help: "The part of a folder to learn from, where it is not the one called train.",
+            kind: Kind::Text,
+            mark: Mark::OPTIONAL,
+        },
+        Field {
+            name: "bad_rows",
+            help: "strict: a bad row refuses the data. skip: it is set aside in the run's rejects.jsonl with its reason.",
+            kind: Kind::Choice(&BAD_ROWS),
+            mark: Mark::OPTIONAL,
+        },
+        Field {
+            name: "max_bad_share",
+            help: "The largest share of bad rows that `skip` sets aside.",
+            kind: Kind::Number,
+            mark: Mark::OPTIONAL.limit(Between(0.0, 1.0)),
+        },
+        Field {
+            name: "min_chars",
+            help: "Examples with fewer characters (prompt and answers together) are left out.",
+            kind: Kind::Count,
+            mark: Mark::OPTIONAL,
+        },
+        Field {
+            name: "max_chars",
+            help: "Examples with more characters are left out; 0 takes all.",
+            kind: Kind::Count,
+            mark: Mark::OPTIONAL,
+        },
+        Field {
+            name: "max_prompt_tokens",
+            help: "Examples whose prompt has more tokens are left out; 0 takes all.",
+            kind: Kind::Count,
+            mark: Mark::OPTIONAL,
+        },
+        Field {
+            name: "max_tokens",
+            help: "Examples whose prompt and longest answer have more tokens are left out; 0 takes all.",
+            kind: Kind::Count,
+            mark: Mark::OPTIONAL,
+        },
+        Field {
+            name: "dedup",
+            help: "none, exact (the same content comes once) or near (so does what is nearly the same).",
+            kind: Kind::Choice(&DEDUP),
+            mark: Mark::OPTIONAL,
+        },
+        Field {
+            name: "near",
+            help: "From which share of common word sequences two texts are nearly the same.",
+            kind: Kind::Number,
+            mark: Mark::OPTIONAL.limit(AboveUpTo(0.0, 1.0)),
+        },
+        Field {
+            name: "decontaminate",
+            help: "Evaluation sets: what shares a long word sequence with one of their prompts is not trained on. \"heldout\" stands for the held-out part.",
+            kind: Kind::Texts,
+            mark: Mark::OPTIONAL.limit(NotEmpty),
+        },
+        Field {
+            name: "decontaminate_words",
+            help: "How many words in a row must be common for that.",
+            kind: Kind::Count,
+            mark: Mark::OPTIONAL.limit(AtLeast(1.0)),
         },
     ],
     open: false,

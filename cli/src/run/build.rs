@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use collimate_algorithms::{Algorithm, KnobError, Needs};
-use collimate_datasets::load as load_data;
+use collimate_datasets::{DataError, Split};
 use collimate_learners::{LearnerConfig, OptimizerConfig, Schedule, Shape};
 use collimate_rewards::RewardSet;
 use collimate_types::{FlowPlan, Role, Seed};
@@ -24,9 +24,7 @@ pub fn build(loaded: &Loaded) -> Result<Job, Diagnostics> {
     let mut faults = Vec::new();
     let algorithm = algorithm(loaded, &recipe).map_err(|p| faults.push(*p)).ok();
     let rewards = rewards(loaded, &recipe).map_err(|mut p| faults.append(&mut p)).ok();
-    let split = load_data(&recipe.data, seed.fork("data", 0))
-        .map_err(|e| faults.extend(e.iter().map(|e| loaded.problem("data", e.to_string()))))
-        .ok();
+    let split = data(loaded, &recipe, seed.fork("data", 0)).map_err(|mut p| faults.append(&mut p)).ok();
     if let (Some(rewards), Some(split)) = (&rewards, &split)
         && let Err(errors) = rewards.check(split.train.tasks.iter().chain(&split.heldout.tasks).map(AsRef::as_ref))
     {
@@ -71,6 +69,24 @@ pub fn build(loaded: &Loaded) -> Result<Job, Diagnostics> {
         }
         _ => Err(faults.into_iter().collect()),
     }
+}
+
+/// The data; where a rule counts tokens, by the tokenizer of the model that is trained.
+fn data(loaded: &Loaded, recipe: &Recipe, seed: Seed) -> Result<Split, Vec<Problem>> {
+    let counted = recipe.data.max_prompt_tokens > 0 || recipe.data.max_tokens > 0;
+    let tokenizer = match counted.then(|| crate::session::open_tokenizer(&recipe.model.path)).transpose() {
+        Ok(tokenizer) => tokenizer,
+        Err(exit) => return Err(vec![loaded.problem("model.path", exit.to_string())]),
+    };
+    let measure = tokenizer.as_ref().map(crate::measure::Counter);
+    let measure = measure.as_ref().map(|m| m as &dyn collimate_datasets::Measure);
+    collimate_datasets::load_as(&recipe.data, seed, measure).map_err(|errors| {
+        let problem = |e: &DataError| match e {
+            DataError::Setting { key, .. } => loaded.problem(&format!("data.{key}"), e.to_string()),
+            _ => loaded.problem("data", e.to_string()),
+        };
+        errors.iter().map(problem).collect()
+    })
 }
 
 fn algorithm(loaded: &Loaded, recipe: &Recipe) -> Result<Box<dyn Algorithm>, Box<Problem>> {

@@ -42,6 +42,7 @@ pub(crate) fn plan(job: &Job, opened: &Opened) -> Result<Value, Exit> {
             "optimizer_steps": updates * job.plan.steps,
         },
         "data": { "format": job.split.format, "train": job.split.train.len(), "heldout": job.split.heldout.len(), "overlap": job.split.overlap,
+                  "left_out": job.split.counts.left_out, "notes": job.split.counts.notes, "rejected": job.split.rejected.len(),
                   "epochs": (job.plan.steps as f64 * p as f64) / job.split.train.len() as f64 },
         "memory_mb": memory.iter().map(|(name, bytes)| ((*name).to_owned(), json!(bytes >> 20))).collect::<serde_json::Map<_, _>>(),
         "memory_total_mb": total >> 20, "memory_free_mb": machine::free_memory().map(|b| b >> 20),
@@ -93,7 +94,7 @@ pub(crate) fn check_context(job: &Job, opened: &Opened) -> Result<(), Exit> {
     let context = opened.source.config.max_positions;
     if prompts.max + 1 > context {
         let message = format!(
-            "the longest prompt has {} tokens, the model's context {context}; filter long rows out or choose another model",
+            "the longest prompt has {} tokens, the model's context {context}; filter long rows out with data.max_prompt_tokens, or choose another model",
             prompts.max
         );
         return Err(refused(message));
@@ -119,13 +120,18 @@ pub(crate) fn text(plan: &Value) -> String {
     let d = &plan["data"];
     let memory = plan["memory_mb"].as_object().map(|m| m.iter().map(|(k, v)| format!("{k} {v}")).collect::<Vec<_>>().join(", "));
     let round = |v: &Value| v.as_f64().map_or(0.0, f64::round);
+    let counted = |key: &str, word: &str| {
+        let lines = d[key].as_object().into_iter().flatten().map(|(name, rows)| format!("\n           {rows} {word}: {name}"));
+        lines.collect::<String>()
+    };
+    let rows = counted("left_out", "left out") + &counted("notes", "kept");
     format!(
         "run        {} ({} steps, seed {}, {} threads)\n\
          model      {}\n\
          algorithm  {}; rewards: {}\n\
          batch      {} prompts x {} answers = {} sequences; at most {} tokens in {} micro-batches of {} -> {} optimizer steps a step, {} in all\n\
          prompts    {:.1} tokens on average, {} at most; answers of at most {} tokens\n\
-         data       {} ({}): {} to train on ({:.2} epochs), {} held out, {} in both\n\
+         data       {} ({}): {} to train on ({:.2} epochs), {} held out, {} in both{rows}\n\
          memory     about {} MB ({}); {} MB free",
         plan["run"].as_str().unwrap_or_default(),
         plan["steps"],

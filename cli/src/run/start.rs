@@ -60,6 +60,9 @@ pub fn start(job: &Job, begin: Begin) -> Result<Summary, Exit> {
         return Err(error).or_refused();
     }
     run.write_config(&job.files.config).or_failed()?;
+    if !job.split.rejected.is_empty() {
+        crate::commands::data::write_rejects(&run.path().join("rejects.jsonl"), &job.split.rejected)?;
+    }
     let reference = if job.algorithm.needs().reference {
         let base = session::open_model(&job.files.model)?;
         let mut reference = session::load(&base.source)?;
