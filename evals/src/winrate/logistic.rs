@@ -33,13 +33,13 @@ pub fn length_controlled(pairs: &[(f64, f64)], bootstrap: Bootstrap) -> Option<L
         return None;
     }
     let points: Vec<(f64, f64)> = pairs.iter().map(|(d, y)| ((d / spread).tanh(), *y)).collect();
-    let [theta, phi] = fit(points.iter().copied())?;
-    let interval = bootstrap.percentile(points.len(), |picked| fit(picked.iter().map(|i| points[*i])).map(|[theta, _]| sigmoid(theta)));
+    let [theta, phi] = fit(&points.iter().copied())?;
+    let interval = bootstrap.percentile(points.len(), |picked| fit(&picked.iter().map(|i| points[*i])).map(|[theta, _]| sigmoid(theta)));
     Some(LengthControlled { win_rate: sigmoid(theta), interval, length_effect: phi })
 }
 
 /// Newton's method on the penalised log-likelihood of `y ~ σ(θ + φ·x)`, 0 ≤ y ≤ 1.
-fn fit(points: impl Iterator<Item = (f64, f64)> + Clone) -> Option<[f64; 2]> {
+fn fit(points: &(impl Iterator<Item = (f64, f64)> + Clone)) -> Option<[f64; 2]> {
     let (mut theta, mut phi) = (0.0, 0.0);
     for _ in 0..MAX_STEPS {
         let mut gradient = [-RIDGE * theta, -RIDGE * phi];
@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn the_fit_solves_the_equations_of_the_maximum() {
         let points: Vec<(f64, f64)> = (0..50).map(|i| (Seed(1).uniform(i) - 0.3, (Seed(2).uniform(i) * 3.0).floor() / 2.0)).collect();
-        let [theta, phi] = fit(points.iter().copied()).unwrap();
+        let [theta, phi] = fit(&points.iter().copied()).unwrap();
         let residual = |of: fn(f64) -> f64| points.iter().map(|(x, y)| (y - sigmoid(theta + phi * x)) * of(*x)).sum::<f64>();
         assert!((residual(|_| 1.0) - RIDGE * theta).abs() < 1e-8 && (residual(|x| x) - RIDGE * phi).abs() < 1e-8);
     }
