@@ -198,7 +198,7 @@ pub(crate) mod tests {
         let pairs: Vec<ScoredPair> = (0..20)
             .map(|i| ScoredPair { chosen: f64::from(i % 3), label: 1.0, chosen_tokens: 40, rejected: 0.5, ..ScoredPair::default() })
             .collect();
-        let answers = vec![vec![SampledAnswer { correct: Some(true), vote: None, score: Some(1.0) }; 4]; 5];
+        let answers = vec![vec![SampledAnswer { correct: Some(true), vote: None, score: Some(1.0), tokens: 3 }; 4]; 5];
         let judged = [JudgedPair { a_first: Some(1.0), b_first: Some(0.5), a_length: 3.0, b_length: 4.0 }; 6];
         vec![
             Outcome::Task(SampledResult::of(&answers, &[1, 4], Bootstrap::default()).unwrap()),

@@ -5,7 +5,7 @@ pub(crate) mod ckpt;
 pub(crate) mod config;
 pub(crate) mod data;
 pub(crate) mod demo;
-pub(crate) mod eval;
 pub(crate) mod generate;
 pub(crate) mod plan;
+pub(crate) mod report;
 pub(crate) mod train;

@@ -25,6 +25,8 @@ pub struct SampledAnswer {
     pub vote: Option<String>,
     /// What a selector thinks of it: a reward, a reward model's score.
     pub score: Option<f64>,
+    /// How long it is.
+    pub tokens: u64,
 }
 
 /// A mean over questions.
@@ -72,6 +74,8 @@ pub struct SampledResult {
     pub unscorable: u64,
     /// The mean score of the judged answers that have one.
     pub reward: Option<f64>,
+    /// How long all answers are, in tokens.
+    pub tokens: u64,
     /// The curves; empty if each question was answered once.
     pub at_k: Vec<AtK>,
 }
@@ -100,6 +104,7 @@ impl SampledResult {
             n,
             questions: judged.len() as u64,
             unscorable,
+            tokens: questions.iter().flatten().map(|a| a.tokens).sum(),
             reward: (!scores.is_empty()).then(|| scores.iter().sum::<f64>() / scores.len() as f64),
             at_k: at.iter().filter_map(|k| at_k(&judged, *k, bootstrap)).collect(),
         })
@@ -115,6 +120,10 @@ impl SampledResult {
         }
         if let Some(reward) = self.reward {
             table.row(["mean reward".into(), short(reward)]);
+        }
+        if self.tokens > 0 {
+            let answers = (self.n + self.unscorable).max(1);
+            table.row(["mean length, in tokens".into(), short(self.tokens as f64 / answers as f64)]);
         }
         if self.unscorable > 0 {
             table.row(["not judged".into(), String::new(), String::new(), self.unscorable.to_string()]);
@@ -182,7 +191,7 @@ mod tests {
     use super::*;
 
     fn answer(correct: bool, vote: &str, score: f64) -> SampledAnswer {
-        SampledAnswer { correct: Some(correct), vote: Some(vote.into()), score: Some(score) }
+        SampledAnswer { correct: Some(correct), vote: Some(vote.into()), score: Some(score), tokens: 2 }
     }
 
     fn question(rights: usize) -> Vec<SampledAnswer> {
