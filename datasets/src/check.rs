@@ -1,23 +1,26 @@
-//! A look at a data file before anything is trained on it: `collimate data check`.
+//! A look at data before anything is trained on them: `collimate data check`.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::load::FileRead;
-use crate::{DataConfig, DataError, MAX_LISTED, digest, format_named};
+use crate::containers::Flow;
+use crate::digest::{self, word};
+use crate::pass::{Located, MAX_LISTED, Pass};
+use crate::{Counts, DataConfig, DataError, Example, Rejected, format_named};
 
-/// What a data file holds.
+/// What a data set holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Report {
-    /// The file.
+    /// What was read: a file, or what stands for several.
     pub file: PathBuf,
-    /// The format that read it; none if no row could be recognised.
+    /// The format that read the first rows; none if no row could be recognised.
     pub format: Option<&'static str>,
-    /// The length of the file.
+    /// Bytes of the (decompressed) text.
     pub bytes: u64,
     /// Lines that hold something.
     pub rows: u64,
@@ -27,21 +30,30 @@ pub struct Report {
     pub good: u64,
     /// Rows that cannot be used.
     pub wrong: u64,
-    /// What is wrong, each with its place and its mend; at most [`MAX_LISTED`] rows are listed.
+    /// What is wrong, each with its place and its mend; of each file at most [`MAX_LISTED`] rows are listed.
     pub problems: Vec<String>,
-    /// How many good rows ask what an earlier row asks.
+    /// Rows that a rule left out, and odd ones, by name.
+    pub counts: Counts,
+    /// How many good rows ask what an earlier row asks; a pair asks which of its two answers is better.
     pub repeated: u64,
     /// The first [`MAX_LISTED`] of them.
     pub duplicates: Vec<Duplicate>,
-    /// The content of the good rows, as `TaskSet::digest` names it.
+    /// The content of the good rows, as `Set::digest` names it.
     pub digest: String,
+    /// Bad rows that were set aside.
+    #[serde(skip)]
+    pub rejected: Vec<Rejected>,
 }
 
 /// A row that asks what an earlier row asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Duplicate {
+    /// The file.
+    pub file: PathBuf,
     /// Where it stands.
     pub line: u64,
+    /// The file in which the question stands first.
+    pub first_file: PathBuf,
     /// Where the question stands first.
     pub first: u64,
     /// Whether the truth is the same too.
@@ -49,60 +61,96 @@ pub struct Duplicate {
 }
 
 impl Report {
-    /// Whether the file can be trained on as it is.
+    /// Whether the data can be trained on as they are.
     #[must_use]
     pub fn usable(&self) -> bool {
         self.problems.is_empty()
     }
 }
 
-/// Reads a whole file and reports every problem, with the format's default knobs. `format` is a name or `auto`.
+/// Reads everything that a name stands for and reports every problem, with the format's default knobs. `format` is a name or `auto`.
 ///
 /// # Errors
-/// If the format does not exist or makes its rows itself. Everything that is wrong with the file is part of the report.
+/// If the format does not exist or reads no files. Everything that is wrong with the file is part of the report.
 pub fn check(path: &Path, format: &str) -> Result<Report, DataError> {
-    let config = DataConfig::default();
-    let chosen = if format == "auto" { None } else { Some(format_named(format)?) };
-    if let Some(generator) = chosen.filter(|f| f.generates()) {
-        let wanted = format!("`{}` makes its rows itself and reads no file", generator.card().name);
-        return Err(DataError::Setting { key: "format".into(), value: format.into(), wanted });
+    check_with(path, &DataConfig { format: format.into(), ..DataConfig::default() })
+}
+
+/// As [`check`], with the format, columns and rules of a configuration.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_with(path: &Path, config: &DataConfig) -> Result<Report, DataError> {
+    if config.format != "auto" && !format_named(&config.format)?.reads() {
+        let wanted = format!("`{}` makes its rows itself and reads no file", config.format);
+        return Err(DataError::Setting { key: "format".into(), value: config.format.clone(), wanted });
     }
-    let read = FileRead::of("train", path, chosen, &config);
-    let (repeated, duplicates) = duplicates(&read);
+    let mut pass = Pass::new(config, None)?;
+    let (mut good, mut list, mut known) = (0, digest::OfList::default(), Known::default());
+    pass.read("train", path, &mut |located| {
+        good += 1;
+        list.add(located.example.content());
+        known.add(&located);
+        Flow::Continue(())
+    });
     Ok(Report {
         file: path.to_owned(),
-        format: read.format.map(|f| f.card().name),
-        bytes: read.seen.bytes,
-        rows: read.seen.rows,
-        blank: read.seen.blank,
-        good: read.tasks.len() as u64,
-        wrong: read.wrong,
-        problems: read.faults.iter().map(ToString::to_string).collect(),
-        repeated,
-        duplicates,
-        digest: digest::of_list(read.tasks.iter().map(AsRef::as_ref)),
+        format: pass.found.map(|f| f.card().name),
+        bytes: pass.seen.bytes,
+        rows: pass.seen.rows,
+        blank: pass.seen.blank,
+        good,
+        wrong: pass.wrong,
+        problems: pass.faults.iter().map(ToString::to_string).collect(),
+        counts: pass.counts,
+        repeated: known.repeated,
+        duplicates: known.duplicates,
+        digest: list.finish(),
+        rejected: pass.rejected,
     })
 }
 
-fn duplicates(read: &FileRead) -> (u64, Vec<Duplicate>) {
-    let mut first_seen = HashMap::new();
-    let (mut repeated, mut listed) = (0, Vec::new());
-    for (task, line) in read.tasks.iter().zip(&read.lines) {
-        let content = digest::of_content(task);
-        match first_seen.entry(digest::of_question(task)) {
+/// The questions seen so far, by their hashes.
+#[derive(Default)]
+struct Known {
+    files: Vec<Arc<Path>>,
+    /// Question to file, line and content.
+    first: HashMap<u64, (u32, u32, u64)>,
+    repeated: u64,
+    duplicates: Vec<Duplicate>,
+}
+
+impl Known {
+    fn add(&mut self, located: &Located<'_>) {
+        let row = located.row;
+        if self.files.last().is_none_or(|f| **f != *row.file) {
+            self.files.push(Arc::clone(&row.file));
+        }
+        let content = word(located.content);
+        match self.first.entry(question(&located.example)) {
             Entry::Vacant(place) => {
-                place.insert((*line, content));
+                place.insert((self.files.len() as u32 - 1, u32::try_from(row.line).unwrap_or(u32::MAX), content));
             }
             Entry::Occupied(place) => {
-                let (first, known) = *place.get();
-                repeated += 1;
-                if listed.len() < MAX_LISTED {
-                    listed.push(Duplicate { line: *line, first, same_truth: known == content });
+                let (file, line, known) = *place.get();
+                self.repeated += 1;
+                if self.duplicates.len() < MAX_LISTED {
+                    let first_file = self.files[file as usize].to_path_buf();
+                    let same_truth = known == content;
+                    let file = row.file.to_path_buf();
+                    self.duplicates.push(Duplicate { file, line: row.line, first_file, first: u64::from(line), same_truth });
                 }
             }
         }
     }
-    (repeated, listed)
+}
+
+/// What a row asks. Of a pair: which of the two answers is better, in whichever order they stand.
+fn question(example: &Example) -> u64 {
+    let asked = word(digest::of_question(example.content()));
+    let Example::Pair(pair) = example else { return asked };
+    let side = |text: String| word(*blake3::hash(text.as_bytes()).as_bytes());
+    asked ^ side(pair.chosen.said()).wrapping_add(side(pair.rejected.said()))
 }
 
 impl std::fmt::Display for Report {
@@ -110,13 +158,20 @@ impl std::fmt::Display for Report {
         for problem in &self.problems {
             writeln!(f, "{problem}")?;
         }
-        for Duplicate { line, first, same_truth } in &self.duplicates {
+        for Duplicate { file, line, first_file, first, same_truth } in &self.duplicates {
             let truth = if *same_truth { "the same truth" } else { "another truth" };
-            writeln!(f, "{}:{line}: asks what line {first} asks, with {truth}", self.file.display())?;
+            let other = if file == first_file { String::new() } else { format!("{}:", first_file.display()) };
+            writeln!(f, "{}:{line}: asks what line {other}{first} asks, with {truth}", file.display())?;
         }
         let hidden = self.repeated - self.duplicates.len() as u64;
         if hidden > 0 {
             writeln!(f, "{}: {hidden} more rows repeat a question", self.file.display())?;
+        }
+        for (rule, rows) in &self.counts.left_out {
+            writeln!(f, "{}: {rows} rows left out: {rule}", self.file.display())?;
+        }
+        for (note, rows) in &self.counts.notes {
+            writeln!(f, "{}: {rows} rows kept: {note}", self.file.display())?;
         }
         let format = self.format.unwrap_or("unknown");
         let Self { rows, good, wrong, repeated, blank, .. } = self;

@@ -1,46 +1,69 @@
-//! Content hashes: what a task is, independent of where it stands and of how its JSON was written.
+//! Content hashes: what an example is, independent of where it stands and of how its JSON was written.
 
 use blake3::Hasher;
-use collimate_types::{Speaker, Task};
+use collimate_types::{Message, Speaker};
 use serde_json::Value;
 
+use crate::example::Content;
+
 /// The hash of what is asked.
-pub(crate) fn of_question(task: &Task) -> [u8; 32] {
+pub(crate) fn of_question(item: &(impl Content + ?Sized)) -> [u8; 32] {
     let mut hasher = Hasher::new();
-    feed_question(&mut hasher, task);
+    feed_question(&mut hasher, item);
     hasher.finalize().into()
 }
 
 /// The hash of everything but the id.
-pub(crate) fn of_content(task: &Task) -> [u8; 32] {
+pub(crate) fn of_content(item: &(impl Content + ?Sized)) -> [u8; 32] {
     let mut hasher = Hasher::new();
-    feed_question(&mut hasher, task);
-    feed_value(&mut hasher, &task.truth);
-    feed_bytes(&mut hasher, b'r', task.reward.as_deref().unwrap_or_default().as_bytes());
+    feed_question(&mut hasher, item);
+    item.feed(&mut hasher);
     hasher.finalize().into()
 }
 
-/// 16 hexadecimal digits of the content, the id of a row that has none.
-pub(crate) fn id_of(task: &Task) -> String {
-    let hash = of_content(task);
-    blake3::Hash::from_bytes(hash).to_hex()[..16].to_owned()
+/// The first 64 bits of a hash.
+pub(crate) fn word(hash: [u8; 32]) -> u64 {
+    let mut word = [0; 8];
+    word.copy_from_slice(&hash[..8]);
+    u64::from_le_bytes(word)
 }
 
-/// The hash of a list of tasks in their order, in hexadecimal digits.
-pub(crate) fn of_list<'a>(tasks: impl Iterator<Item = &'a Task>) -> String {
-    let mut hasher = Hasher::new();
-    for task in tasks {
-        feed_bytes(&mut hasher, b'i', task.id.as_bytes());
-        hasher.update(&of_content(task));
+/// The id of a row that has none: 16 hexadecimal digits of the hash of its content.
+pub(crate) fn id_of(content: [u8; 32]) -> String {
+    blake3::Hash::from_bytes(content).to_hex()[..16].to_owned()
+}
+
+/// The hash of a list in its order.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct OfList(Hasher);
+
+impl OfList {
+    pub(crate) fn add(&mut self, item: &(impl Content + ?Sized)) {
+        feed_bytes(&mut self.0, b'i', item.id().as_bytes());
+        self.0.update(&of_content(item));
     }
-    hasher.finalize().to_hex().to_string()
+
+    /// Something about the list itself.
+    pub(crate) fn add_bytes(&mut self, bytes: &[u8]) {
+        feed_bytes(&mut self.0, b'#', bytes);
+    }
+
+    /// In hexadecimal digits.
+    pub(crate) fn finish(&self) -> String {
+        self.0.finalize().to_hex().to_string()
+    }
 }
 
-fn feed_question(hasher: &mut Hasher, task: &Task) {
-    if let Some(text) = &task.text {
+fn feed_question(hasher: &mut Hasher, item: &(impl Content + ?Sized)) {
+    let (text, messages) = item.prompt();
+    if let Some(text) = text {
         feed_bytes(hasher, b't', text.as_bytes());
     }
-    for message in &task.messages {
+    feed_messages(hasher, messages);
+}
+
+pub(crate) fn feed_messages(hasher: &mut Hasher, messages: &[Message]) {
+    for message in messages {
         let tag = match message.role {
             Speaker::System => b'S',
             Speaker::User => b'U',
@@ -52,12 +75,12 @@ fn feed_question(hasher: &mut Hasher, task: &Task) {
 }
 
 /// The length goes first, so that neighbours do not run together.
-fn feed_bytes(hasher: &mut Hasher, tag: u8, bytes: &[u8]) {
+pub(crate) fn feed_bytes(hasher: &mut Hasher, tag: u8, bytes: &[u8]) {
     hasher.update(&[tag]).update(&(bytes.len() as u64).to_le_bytes()).update(bytes);
 }
 
 /// Objects are fed in the order of their keys: a feature of the JSON crate decides how it keeps them.
-fn feed_value(hasher: &mut Hasher, value: &Value) {
+pub(crate) fn feed_value(hasher: &mut Hasher, value: &Value) {
     match value {
         Value::Null => feed_bytes(hasher, b'0', b""),
         Value::Bool(b) => feed_bytes(hasher, b'b', &[u8::from(*b)]),
@@ -82,7 +105,7 @@ fn feed_value(hasher: &mut Hasher, value: &Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use collimate_types::Message;
+    use collimate_types::{Message, Task};
     use serde_json::json;
 
     fn task(text: &str, truth: Value) -> Task {
@@ -93,10 +116,10 @@ mod tests {
     fn the_order_of_keys_does_not_count_and_everything_else_does() {
         let one: Value = serde_json::from_str(r#"{"a":1,"b":[2,"x"]}"#).unwrap();
         let same: Value = serde_json::from_str(r#"{"b": [2, "x"], "a": 1}"#).unwrap();
-        let base = id_of(&task("q", one));
-        assert_eq!(base, id_of(&task("q", same)));
+        let base = of_content(&task("q", one));
+        assert_eq!(base, of_content(&task("q", same)));
         for other in [json!({"a": 1, "b": [2, "y"]}), json!({"a": 1, "b": ["x", 2]}), json!({"a": "1", "b": [2, "x"]})] {
-            assert_ne!(base, id_of(&task("q", other)));
+            assert_ne!(base, of_content(&task("q", other)));
         }
     }
 
@@ -113,6 +136,7 @@ mod tests {
     #[test]
     fn ids_are_frozen() {
         // A change here renames every task ever recorded.
-        assert_eq!(id_of(&task("7 + 5 =", json!({"level": [1, null], "answer": "12"}))), "afbcb05726ebf45a");
+        let content = of_content(&task("7 + 5 =", json!({"level": [1, null], "answer": "12"})));
+        assert_eq!(id_of(content), "afbcb05726ebf45a");
     }
 }

@@ -30,6 +30,68 @@ pub enum DataError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// A compressed file that cannot be decompressed to its end, or bytes that are none.
+    #[error("`{}` is damaged behind byte {offset} of its text: {source}; it was cut off or changed on its way, fetch it again", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// How far it could be read.
+        offset: u64,
+        /// What the decompressor says.
+        source: std::io::Error,
+    },
+    /// A Parquet file that cannot be read.
+    #[error("`{}` is no Parquet file that can be read: {why}; write it again, or convert it to JSON lines", path.display())]
+    Table {
+        /// The file.
+        path: PathBuf,
+        /// What its reader says.
+        why: String,
+    },
+    /// A Parquet file, and this build does not read them.
+    #[error("`{}` is a Parquet file, and this build does not read them; build with `--features parquet`, or convert it to JSON lines", path.display())]
+    NoParquet {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Rows that give another kind of example than the run learns from.
+    #[error("{}:{line}: the format `{format}` gives {found}, and {wanted} are wanted; set another `data.format`, or another algorithm", file.display())]
+    Kind {
+        /// The file.
+        file: PathBuf,
+        /// The first such row.
+        line: u64,
+        /// The format that read it.
+        format: &'static str,
+        /// What it gives.
+        found: &'static str,
+        /// What is wanted.
+        wanted: &'static str,
+    },
+    /// More rows are bad than may be skipped.
+    #[error("{wrong} of {rows} rows are bad, more than the share of {share} that may be skipped; mend them, or raise `data.max_bad_share`")]
+    TooManyBad {
+        /// Bad rows.
+        wrong: u64,
+        /// All rows.
+        rows: u64,
+        /// The largest share.
+        share: f64,
+    },
+    /// One of the bad rows behind [`DataError::TooManyBad`].
+    #[error("{}:{}:{}: {}; {}", row.file.display(), row.line, row.column, row.reason, row.mend)]
+    Rejected {
+        /// The row.
+        row: crate::Rejected,
+    },
+    /// No row is left.
+    #[error("of the rows of `{}` none is left: {why}", path.display())]
+    NothingLeft {
+        /// The file.
+        path: PathBuf,
+        /// How many each rule took.
+        why: String,
+    },
     /// The file has no row.
     #[error("`{}` has no rows; give a file with one JSON object per line", path.display())]
     Empty {
@@ -47,7 +109,7 @@ pub enum DataError {
         known: String,
     },
     /// `format = "auto"`, and the first row fits no format.
-    #[error("{}:{line}: the columns {columns} fit no known format; set `data.format` to one of {known}, or rename the columns", file.display())]
+    #[error("{}:{line}: the columns {columns} fit no known format{}; set `data.format` to one of {known}, or rename the columns with `data.columns`", file.display(), close.as_deref().map_or_else(String::new, |c| format!(": {c}")))]
     NoFormat {
         /// The file.
         file: PathBuf,
@@ -55,6 +117,8 @@ pub enum DataError {
         line: u64,
         /// Its columns.
         columns: String,
+        /// The format that comes closest, and what it misses.
+        close: Option<String>,
         /// All formats with the columns they need.
         known: String,
     },
@@ -105,9 +169,6 @@ pub enum Fault {
     /// The file starts with a UTF-16 byte order mark.
     #[error("the file is UTF-16")]
     Utf16,
-    /// The file starts with gzip's magic bytes.
-    #[error("the file is gzip-compressed")]
-    Gzip,
     /// A zero byte.
     #[error("a NUL byte")]
     Nul,
@@ -116,6 +177,12 @@ pub enum Fault {
     Json {
         /// What the parser says.
         message: String,
+    },
+    /// Not CSV.
+    #[error("not CSV: {why}")]
+    Csv {
+        /// What is wrong.
+        why: String,
     },
     /// JSON, but no object.
     #[error("the row is {found}, not an object")]
@@ -171,11 +238,11 @@ impl Fault {
             Self::LongLine { .. } => "write one JSON object per line, and cut the text".into(),
             Self::Utf8 => "save the file as UTF-8 (a cut-off file can end inside a character)".into(),
             Self::Utf16 => "save the file as UTF-8".into(),
-            Self::Gzip => "decompress it first (gunzip)".into(),
             Self::Nul => "remove the zero bytes (a crash while the file was written, or UTF-16, leaves them)".into(),
             Self::Json { message } if message.contains("surrogate") || message.contains("hex escape") => {
                 r"write a character beyond U+FFFF as a pair of escapes (\ud83d\ude00), or as itself".into()
             }
+            Self::Csv { .. } => "put quotation marks around the field and double those inside it".into(),
             Self::Json { .. } | Self::NotAnObject { .. } => "write one whole JSON object per line".into(),
             Self::Missing { nearest: Some(name), .. } => format!("rename `{name}`"),
             Self::Missing { columns, .. } => format!("the row has {columns}"),

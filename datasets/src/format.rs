@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use collimate_types::{Seed, Task};
+use collimate_types::Seed;
 use serde_json::{Map, Value};
 
-use crate::{DataConfig, DataError, Fault};
+use crate::{DataConfig, DataError, Fault, Reading};
 
 /// One row of a file, or one made by a generator.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,7 +19,7 @@ pub struct Row {
     pub line: u64,
 }
 
-/// How rows become tasks.
+/// How rows become examples.
 pub trait Format: Sync {
     /// What the format is, for the documentation, the command line and the tests.
     fn card(&self) -> &'static FormatCard;
@@ -31,7 +31,12 @@ pub trait Format: Sync {
     ///
     /// # Errors
     /// What is wrong with the row; the loader adds file, line and column.
-    fn read(&self, row: &Row, config: &DataConfig) -> Result<Task, Fault>;
+    fn read(&self, row: &Row, config: &DataConfig) -> Result<Reading, Fault>;
+
+    /// What a row belongs to, and how many rows of one such thing are taken at most (the first ones). The default takes all.
+    fn cap(&self, _row: &Row, _config: &DataConfig) -> Option<(String, u32)> {
+        None
+    }
 
     /// Every knob of the format that means nothing. The default has none.
     fn check(&self, _config: &DataConfig) -> Vec<DataError> {
@@ -46,9 +51,14 @@ pub trait Format: Sync {
         None
     }
 
-    /// Whether [`Format::generate`] makes the rows.
+    /// Whether [`Format::generate`] makes the rows where no file is given.
     fn generates(&self) -> bool {
         false
+    }
+
+    /// Whether it reads files; a generator may do both.
+    fn reads(&self) -> bool {
+        !self.generates()
     }
 }
 

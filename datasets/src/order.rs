@@ -5,15 +5,16 @@ use std::sync::Arc;
 use collimate_types::{Seed, Task};
 use serde::{Deserialize, Serialize};
 
-use crate::{Permutation, TaskSet};
+use crate::mixture::Mixture;
+use crate::{Permutation, Set};
 
 /// Where a run stands: the next row is row `position` of epoch `epoch`. It is all that a checkpoint keeps of the data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cursor {
-    /// How often all rows have been handed out.
+    /// How often all rows have been handed out; of a mixture, whose sources end at different times, always 0.
     pub epoch: u64,
-    /// How many rows of this epoch have been handed out, less than the number of rows.
+    /// How many rows of this epoch have been handed out, less than the number of rows; of a mixture, how many rows ever.
     pub position: u64,
 }
 
@@ -31,28 +32,36 @@ pub struct Cursor {
 /// assert_eq!(cursor, Cursor { epoch: 1, position: 1 });
 /// ```
 #[derive(Debug, Clone)]
-pub struct Order {
-    tasks: Vec<Arc<Task>>,
+pub struct Order<T = Task> {
+    tasks: Vec<Arc<T>>,
+    mixture: Option<Mixture>,
     seed: Seed,
     shuffle: bool,
 }
 
-impl Order {
+impl<T> Order<T> {
     /// The order of a set at an address; without `shuffle` every epoch runs in the order of the file.
     #[must_use]
-    pub fn new(set: &TaskSet, seed: Seed, shuffle: bool) -> Self {
-        Self { tasks: set.tasks.clone(), seed, shuffle }
+    pub fn new(set: &Set<T>, seed: Seed, shuffle: bool) -> Self {
+        Self { tasks: set.tasks.clone(), mixture: set.mixture.clone(), seed, shuffle }
     }
 
-    /// The next `n` tasks; the cursor moves behind them. Within an epoch every row comes exactly once; a batch may span epochs.
+    /// The next `n` rows; the cursor moves behind them. Within an epoch every row comes exactly once; a batch may span epochs.
     ///
     /// A cursor beyond the end of its epoch (saved with more rows) starts the next one. An empty set gives nothing.
     #[must_use]
-    pub fn next(&self, cursor: &mut Cursor, n: usize) -> Vec<Arc<Task>> {
-        let rows = self.tasks.len() as u64;
-        if rows == 0 {
+    pub fn next(&self, cursor: &mut Cursor, n: usize) -> Vec<Arc<T>> {
+        if self.tasks.is_empty() {
             return Vec::new();
         }
+        match &self.mixture {
+            Some(mixture) => self.mixed(mixture, cursor, n),
+            None => self.plain(cursor, n),
+        }
+    }
+
+    fn plain(&self, cursor: &mut Cursor, n: usize) -> Vec<Arc<T>> {
+        let rows = self.tasks.len() as u64;
         let mut out = Vec::with_capacity(n.min(self.tasks.len()));
         while out.len() < n {
             let order = self.shuffle.then(|| Permutation::new(rows, self.seed.fork("epoch", cursor.epoch)));
@@ -67,11 +76,26 @@ impl Order {
         }
         out
     }
+
+    fn mixed(&self, mixture: &Mixture, cursor: &mut Cursor, n: usize) -> Vec<Arc<T>> {
+        let starts: Vec<u64> = mixture.shares().iter().scan(0, |sum, s| Some(std::mem::replace(sum, *sum + s.rows))).collect();
+        let mut out = Vec::with_capacity(n);
+        while out.len() < n {
+            let block = mixture.rows_of_block(cursor.position / mixture.block(), self.seed, self.shuffle);
+            let from = (cursor.position % mixture.block()) as usize;
+            for (source, row) in block.iter().skip(from).take(n - out.len()) {
+                out.push(Arc::clone(&self.tasks[(starts[*source] + row) as usize]));
+                cursor.position += 1;
+            }
+        }
+        out
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::TaskSet;
     use proptest::prelude::*;
 
     fn set(n: usize) -> TaskSet {
@@ -102,6 +126,20 @@ mod tests {
                 let mut epoch = epoch.to_vec();
                 epoch.sort_unstable();
                 prop_assert_eq!(epoch, (0..rows).collect::<Vec<_>>());
+            }
+        }
+
+        #[test]
+        fn a_mixture_goes_on_at_the_very_row(first in 0_usize..300, second in 0_usize..300, seed: u64, shuffle: bool) {
+            let mixture = Mixture::new(10, &[(0.7, 20), (0.3, 7)]).unwrap();
+            let set = TaskSet::mixed(set(27).tasks, Some(mixture));
+            let undisturbed = Order::new(&set, Seed(seed), shuffle).next(&mut Cursor::default(), first + second);
+            let mut cursor = Cursor::default();
+            let mut resumed = Order::new(&set, Seed(seed), shuffle).next(&mut cursor, first);
+            resumed.extend(Order::new(&set, Seed(seed), shuffle).next(&mut cursor, second));
+            prop_assert_eq!(ids(&undisturbed), ids(&resumed));
+            for block in undisturbed.chunks_exact(10) {
+                prop_assert_eq!(ids(block).iter().filter(|i| **i < 20).count(), 7);
             }
         }
 

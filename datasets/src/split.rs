@@ -3,25 +3,23 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use collimate_types::Task;
-
-use crate::digest;
+use crate::{Item, digest};
 
 /// Keeps `rows` questions back: those whose hashes are smallest. All rows with the same question go to the same side, and a question is
 /// held out once. Both parts keep the order of the file.
 ///
 /// Rows appended to the file displace only as many held-out questions as there are new ones with a smaller hash.
-pub(crate) fn hold_out(tasks: Vec<Arc<Task>>, rows: usize) -> (Vec<Arc<Task>>, Vec<Arc<Task>>) {
+pub(crate) fn hold_out<T: Item>(tasks: Vec<Arc<T>>, rows: usize) -> (Vec<Arc<T>>, Vec<Arc<T>>) {
     let chosen = smallest(&tasks, rows);
     let mut heldout = Vec::with_capacity(chosen.len());
     let mut train = Vec::with_capacity(tasks.len().saturating_sub(chosen.len()));
     let mut taken = HashSet::new();
     for task in tasks {
-        let question = digest::of_question(&task);
+        let question = digest::of_question(task.as_ref());
         match chosen.get(&question) {
             None => train.push(task),
             // Of several rows with the same question the one with the smallest content stays, wherever it stands.
-            Some(content) if *content == digest::of_content(&task) && taken.insert(question) => heldout.push(task),
+            Some(content) if *content == digest::of_content(task.as_ref()) && taken.insert(question) => heldout.push(task),
             Some(_) => {}
         }
     }
@@ -29,22 +27,22 @@ pub(crate) fn hold_out(tasks: Vec<Arc<Task>>, rows: usize) -> (Vec<Arc<Task>>, V
 }
 
 /// How many distinct questions there are.
-pub(crate) fn distinct(tasks: &[Arc<Task>]) -> usize {
-    tasks.iter().map(|t| digest::of_question(t)).collect::<HashSet<_>>().len()
+pub(crate) fn distinct<T: Item>(tasks: &[Arc<T>]) -> usize {
+    tasks.iter().map(|t| digest::of_question(t.as_ref())).collect::<HashSet<_>>().len()
 }
 
 /// How many questions of one list also stand in the other.
-pub(crate) fn overlap(train: &[Arc<Task>], heldout: &[Arc<Task>]) -> usize {
-    let known: HashSet<_> = train.iter().map(|t| digest::of_question(t)).collect();
-    heldout.iter().filter(|t| known.contains(&digest::of_question(t))).count()
+pub(crate) fn overlap<T: Item>(train: &[Arc<T>], heldout: &[Arc<T>]) -> usize {
+    let known: HashSet<_> = train.iter().map(|t| digest::of_question(t.as_ref())).collect();
+    heldout.iter().filter(|t| known.contains(&digest::of_question(t.as_ref()))).count()
 }
 
 /// The `rows` questions with the smallest hashes, each with the smallest content that goes with it.
-fn smallest(tasks: &[Arc<Task>], rows: usize) -> BTreeMap<[u8; 32], [u8; 32]> {
+fn smallest<T: Item>(tasks: &[Arc<T>], rows: usize) -> BTreeMap<[u8; 32], [u8; 32]> {
     let mut chosen = BTreeMap::new();
     for task in tasks {
-        let content = digest::of_content(task);
-        chosen.entry(digest::of_question(task)).and_modify(|c: &mut [u8; 32]| *c = content.min(*c)).or_insert(content);
+        let content = digest::of_content(task.as_ref());
+        chosen.entry(digest::of_question(task.as_ref())).and_modify(|c: &mut [u8; 32]| *c = content.min(*c)).or_insert(content);
         if chosen.len() > rows {
             chosen.pop_last();
         }
@@ -55,6 +53,7 @@ fn smallest(tasks: &[Arc<Task>], rows: usize) -> BTreeMap<[u8; 32], [u8; 32]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use collimate_types::Task;
     use proptest::prelude::*;
 
     fn task(question: u32, truth: u32) -> Arc<Task> {

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::fields::{integer, text};
-use crate::{DataConfig, DataError, Fault, FieldCard, Format, FormatCard, Generated, KnobCard, Permutation, Row, digest};
+use crate::{DataConfig, DataError, Fault, FieldCard, Format, FormatCard, Generated, KnobCard, Permutation, Reading, Row};
 
 /// The largest operand: products of two stay within 64 bits.
 const LIMIT: i64 = 1_000_000_000;
@@ -127,7 +127,7 @@ impl Format for Arithmetic {
         false // It reads no file.
     }
 
-    fn read(&self, row: &Row, config: &DataConfig) -> Result<Task, Fault> {
+    fn read(&self, row: &Row, config: &DataConfig) -> Result<Reading, Fault> {
         let knobs = &config.arithmetic;
         let question = Question::read(&row.json)?;
         let mut asked = knobs.intro.clone();
@@ -138,9 +138,7 @@ impl Format for Arithmetic {
         asked.push_str(&knobs.ask.replace("{question}", &question.to_string()));
         let (text, messages) = if knobs.chat { (None, vec![Message::user(asked)]) } else { (Some(asked), Vec::new()) };
         let truth = json!({ "answer": question.result().to_string(), "question": question.to_string() });
-        let mut task = Task { id: String::new(), text, messages, truth, reward: None };
-        task.id = digest::id_of(&task);
-        Ok(task)
+        Ok(Task { id: String::new(), text, messages, truth, reward: None }.into())
     }
 
     fn check(&self, config: &DataConfig) -> Vec<DataError> {
@@ -333,7 +331,8 @@ mod tests {
 
     fn read(json: Value, config: &DataConfig) -> Result<Task, Fault> {
         let Value::Object(json) = json else { panic!("not an object") };
-        Arithmetic.read(&Row { json, file: Path::new("x").into(), line: 1 }, config)
+        let row = Row { json, file: Path::new("x").into(), line: 1 };
+        Arithmetic.read(&row, config).map(|r| <Task as crate::Item>::of(r.example.unwrap()).unwrap())
     }
 
     fn questions(rows: &[Row]) -> Vec<Question> {

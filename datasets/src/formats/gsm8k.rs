@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::fields::text;
-use crate::{DataConfig, Fault, FieldCard, Format, FormatCard, KnobCard, Row, digest};
+use crate::{DataConfig, Example, Fault, FieldCard, Format, FormatCard, KnobCard, Reading, Row};
 
 /// The mark before the final answer.
 const MARK: &str = "####";
@@ -46,9 +46,10 @@ impl Format for Gsm8k {
         marked && row.contains_key("question")
     }
 
-    fn read(&self, row: &Row, config: &DataConfig) -> Result<Task, Fault> {
+    fn read(&self, row: &Row, config: &DataConfig) -> Result<Reading, Fault> {
+        let worked = text(&row.json, "answer")?;
         let question = text(&row.json, "question")?;
-        let (solution, answer) = text(&row.json, "answer")?.rsplit_once(MARK).ok_or_else(|| bad("has no `####`"))?;
+        let (solution, answer) = worked.rsplit_once(MARK).ok_or_else(|| bad("has no `####`"))?;
         let (solution, answer) = (solution.trim_end(), answer.trim());
         if answer.is_empty() {
             return Err(bad("has nothing after its last `####`"));
@@ -56,9 +57,8 @@ impl Format for Gsm8k {
         let instruction = &config.gsm8k.instruction;
         let asked = if instruction.is_empty() { question.to_owned() } else { format!("{question}\n{instruction}") };
         let truth = json!({ "answer": answer, "solution": solution });
-        let mut task = Task { id: String::new(), text: None, messages: vec![Message::user(asked)], truth, reward: None };
-        task.id = digest::id_of(&task);
-        Ok(task)
+        let task = Task { id: String::new(), text: None, messages: vec![Message::user(asked)], truth, reward: None };
+        Ok(Example::Task { task, worked: Some(worked.trim_end().to_owned()) }.into())
     }
 }
 
@@ -72,7 +72,8 @@ mod tests {
 
     fn read(json: Value, config: &DataConfig) -> Result<Task, Fault> {
         let Value::Object(json) = json else { panic!("not an object") };
-        Gsm8k.read(&Row { json, file: std::path::Path::new("x").into(), line: 1 }, config)
+        let row = Row { json, file: std::path::Path::new("x").into(), line: 1 };
+        Gsm8k.read(&row, config).map(|r| <Task as crate::Item>::of(r.example.unwrap()).unwrap())
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! Prompts with whatever a reward needs beside them: the field's prompt-only form, plain or as a conversation.
 
-use collimate_types::{Message, Speaker, Task};
+use collimate_types::{Message, Task};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::fields::{empty, missing, optional_text, want, wrong};
-use crate::{DataConfig, Fault, FieldCard, Format, FormatCard, KnobCard, Row, digest};
+use crate::chat::{Asked, ends_answered, prompt, to_answer};
+use crate::fields::{bad, has, missing, optional_text, own_id, wrong};
+use crate::{DataConfig, Fault, FieldCard, Format, FormatCard, KnobCard, Reading, Row};
 
 /// The knobs.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -46,86 +47,30 @@ impl Format for Prompts {
     }
 
     fn sniff(&self, row: &Map<String, Value>) -> bool {
-        row.contains_key("prompt") || row.contains_key("messages")
+        // Prompts with answers beside them are other shapes of the field.
+        let answers = ["completion", "completions", "chosen", "rejected", "reward_model"];
+        let answered = answers.iter().any(|column| has(row, column)) || ends_answered(row.get("messages"));
+        (row.contains_key("prompt") || row.contains_key("messages")) && !answered
     }
 
-    fn read(&self, row: &Row, config: &DataConfig) -> Result<Task, Fault> {
+    fn read(&self, row: &Row, config: &DataConfig) -> Result<Reading, Fault> {
         let row = &row.json;
         let (text, messages) = asked(row, config.prompts.chat)?;
         let reward = optional_text(row, "reward")?.map(str::to_owned);
         let further = row.iter().filter(|(k, _)| !["prompt", "messages", "id", "reward"].contains(&k.as_str()));
         let truth = Value::Object(further.map(|(k, v)| (k.clone(), v.clone())).collect());
-        let mut task = Task { id: String::new(), text, messages, truth, reward };
-        task.id = match own_id(row)? {
-            Some(id) => id,
-            None => digest::id_of(&task),
-        };
-        Ok(task)
+        Ok(Task { id: own_id(row, "id")?, text, messages, truth, reward }.into())
     }
 }
 
-fn asked(row: &Map<String, Value>, chat: bool) -> Result<(Option<String>, Vec<Message>), Fault> {
+fn asked(row: &Map<String, Value>, chat: bool) -> Result<Asked, Fault> {
     match (row.get("prompt"), row.get("messages")) {
-        (Some(_), Some(_)) => {
-            Err(Fault::BadValue { field: "messages".into(), why: "stands beside `prompt`".into(), mend: "give one of the two".into() })
-        }
-        (Some(Value::String(text)), None) if text.trim().is_empty() => Err(empty("prompt")),
-        (Some(Value::String(text)), None) if chat => Ok((None, vec![Message::user(text)])),
-        (Some(Value::String(text)), None) => Ok((Some(text.clone()), Vec::new())),
-        (Some(Value::Array(list)), None) => Ok((None, conversation("prompt", list)?)),
-        (Some(other), None) => Err(wrong("prompt", "a string or a list of messages", other)),
-        (None, Some(Value::Array(list))) => Ok((None, conversation("messages", list)?)),
+        (Some(_), Some(_)) => Err(bad("messages", "stands beside `prompt`", "give one of the two")),
+        (Some(Value::String(text)), None) if chat && !text.trim().is_empty() => Ok((None, vec![Message::user(text)])),
+        (Some(_), None) => prompt(row, "prompt"),
+        (None, Some(Value::Array(list))) => Ok((None, to_answer("messages", list)?)),
         (None, Some(other)) => Err(wrong("messages", "a list of messages", other)),
         (None, None) => Err(missing(row, "prompt")),
-    }
-}
-
-fn conversation(field: &str, list: &[Value]) -> Result<Vec<Message>, Fault> {
-    let messages = list.iter().enumerate().map(|(i, value)| message(&format!("{field}[{i}]"), value));
-    let messages = messages.collect::<Result<Vec<_>, _>>()?;
-    match messages.last() {
-        None => Err(empty(field)),
-        Some(last) if last.role == Speaker::Assistant => Err(Fault::BadValue {
-            field: format!("{field}[{}].role", list.len() - 1),
-            why: "is assistant, but the last message is the one to be answered".into(),
-            mend: "move the answer to a column of its own, or set `data.format`".into(),
-        }),
-        Some(_) => Ok(messages),
-    }
-}
-
-fn message(place: &str, value: &Value) -> Result<Message, Fault> {
-    let Value::Object(map) = value else { return Err(wrong(place, "an object with role and content", value)) };
-    if let Some(key) = map.keys().find(|k| !["role", "content"].contains(&k.as_str())) {
-        let mend = "a message has role and content; remove the rest".into();
-        return Err(Fault::BadValue { field: format!("{place}.{key}"), why: "is not part of a message".into(), mend });
-    }
-    let at = |key: &str| format!("{place}.{key}");
-    let field = |key: &str| match want(map, key) {
-        Ok(Value::String(text)) => Ok(text.clone()),
-        Ok(other) => Err(wrong(at(key), "a string", other)),
-        Err(_) => Err(Fault::BadValue { field: at(key), why: "is missing".into(), mend: "give every message role and content".into() }),
-    };
-    let role = match field("role")?.as_str() {
-        "system" => Speaker::System,
-        "user" => Speaker::User,
-        "assistant" => Speaker::Assistant,
-        "tool" => Speaker::Tool,
-        other => {
-            let mend = "roles are system, user, assistant, tool".into();
-            return Err(Fault::BadValue { field: at("role"), why: format!("is `{other}`"), mend });
-        }
-    };
-    Ok(Message { role, content: field("content")? })
-}
-
-fn own_id(row: &Map<String, Value>) -> Result<Option<String>, Fault> {
-    match row.get("id") {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(id)) if !id.is_empty() => Ok(Some(id.clone())),
-        Some(Value::Number(n)) if !n.is_f64() => Ok(Some(n.to_string())),
-        Some(Value::String(_)) => Err(empty("id")),
-        Some(other) => Err(wrong("id", "a string or a whole number", other)),
     }
 }
 
@@ -134,9 +79,13 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    fn task_of(reading: Reading) -> Result<Task, Fault> {
+        Ok(<Task as crate::Item>::of(reading.example.unwrap()).unwrap())
+    }
+
     fn read(json: Value) -> Result<Task, Fault> {
         let Value::Object(json) = json else { panic!("not an object") };
-        Prompts.read(&Row { json, file: std::path::Path::new("x").into(), line: 1 }, &DataConfig::default())
+        task_of(Prompts.read(&Row { json, file: std::path::Path::new("x").into(), line: 1 }, &DataConfig::default())?)
     }
 
     #[test]
@@ -160,7 +109,7 @@ mod tests {
     fn a_prompt_can_be_asked_as_a_message() {
         let row = Row { json: serde_json::from_str(CARD.sample).unwrap(), file: std::path::Path::new("x").into(), line: 1 };
         let config = DataConfig { prompts: Knobs { chat: true }, ..DataConfig::default() };
-        assert_eq!(Prompts.read(&row, &config).unwrap().messages, [Message::user("The opposite of tall is")]);
+        assert_eq!(task_of(Prompts.read(&row, &config).unwrap()).unwrap().messages, [Message::user("The opposite of tall is")]);
     }
 
     #[test]

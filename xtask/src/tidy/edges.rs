@@ -3,7 +3,7 @@
 use super::{Finding, manifest};
 
 /// A crate's folder and the crates of ours that it may use. `cli` and `tests` may use all.
-const ALLOWED: [(&str, &[&str]); 16] = [
+const ALLOWED: [(&str, &[&str]); 17] = [
     ("types", &[]),
     ("algorithms", &[]),
     ("bridge", &[]),
@@ -15,7 +15,8 @@ const ALLOWED: [(&str, &[&str]); 16] = [
     ("rewards", &["types", "sys"]),
     ("rewards/sdk", &["types"]),
     ("text", &["types", "weights"]),
-    ("datasets", &["types", "text"]),
+    ("datasets", &["types", "text", "parquet"]),
+    ("datasets/parquet", &[]),
     ("models", &["types", "weights", "algorithms", "bridge"]),
     ("transport", &["types", "bridge", "sys"]),
     ("actors", &["types", "text", "models", "algorithms", "transport", "bridge"]),

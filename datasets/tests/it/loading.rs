@@ -88,7 +88,9 @@ fn empty_unknown_and_missing_data_are_refused_with_the_mend() {
     let shown = first(&config(&odd, 0));
     assert!(shown.contains("`frage`") && shown.contains("`gsm8k` (question, answer)"), "{shown}");
     assert!(first(&DataConfig::default()).contains("name a file"));
-    assert!(first(&config(dir.path(), 0)).contains("cannot read"));
+    std::fs::create_dir(dir.path().join("folder")).unwrap();
+    assert!(first(&config(&dir.path().join("folder"), 0)).contains("no file that ends in jsonl"));
+    assert!(first(&config(dir.path(), 0)).contains("`frage`"), "a folder is all of its files");
     let two = write(&dir, "two.jsonl", numbered(2));
     assert!(first(&config(&two, 2)).contains("the file has 2 different questions"));
     let made = DataConfig { format: "arithmetic".into(), ..config(&two, 10) };
@@ -147,7 +149,8 @@ fn every_formats_sample_runs_from_the_file_to_a_resumed_batch() {
     for format in FORMATS {
         let card = format.card();
         let mut config = DataConfig { format: card.name.into(), heldout_rows: 0, ..DataConfig::default() };
-        if !format.generates() {
+        config.text.ask = true;
+        if format.reads() {
             config.train = Some(write(&dir, card.name, card.sample));
         }
         let split = load(&config, Seed(3)).unwrap_or_else(|e| panic!("{}: {e:?}", card.name));
