@@ -81,7 +81,7 @@ struct Line {
 /// The first answer to each task, found by the task's id.
 fn read(path: &Path, tasks: &[Arc<Task>]) -> Result<Vec<Said>, Exit> {
     let mut known: HashMap<String, Said> = HashMap::new();
-    lines::objects(path, None, |row| {
+    lines::objects(path, |row| {
         let line: Line = serde_json::from_value(row.into()).map_err(|e| format!("it is no answer of `collimate generate --json`: {e}"))?;
         let said = Said { text: line.text, tokens: line.tokens, finish: line.finish.unwrap_or(Finish::Eos) };
         known.entry(line.id).or_insert(said);

@@ -71,7 +71,7 @@ pub struct EvalPreferenceArgs {
     /// A checkpoint, a run, a Hugging Face directory or a GGUF file.
     #[arg(long, value_name = "PATH")]
     pub model: PathBuf,
-    /// The pairs: JSON lines, plain or gzip.
+    /// The pairs: a file or a folder of any container that training reads.
     #[arg(long, value_name = "FILE")]
     pub data: PathBuf,
     /// Their format; found out by default.
@@ -112,9 +112,12 @@ pub struct EvalWinrateArgs {
     /// Model B, or its answers.
     #[arg(long, value_name = "PATH")]
     pub b: PathBuf,
-    /// The prompts: JSON lines with `prompt` or `messages`, and what a reward compares with.
+    /// The prompts, with what a reward compares with: a file or a folder of any container that training reads.
     #[arg(long, value_name = "FILE")]
     pub data: PathBuf,
+    /// Their format; found out by default.
+    #[arg(long, default_value = "auto")]
+    pub format: String,
     /// How many prompts, from the beginning of the file; all by default.
     #[arg(long)]
     pub rows: Option<usize>,
@@ -159,12 +162,15 @@ pub struct EvalPerplexityArgs {
     /// A checkpoint, a run, a Hugging Face directory or a GGUF file.
     #[arg(long, value_name = "PATH")]
     pub model: PathBuf,
-    /// The texts: JSON lines, plain or gzip; or a file of another name, which is one text.
+    /// The texts: a `.txt` file, which is one text, or a file or a folder of any container that training reads.
     #[arg(long, value_name = "FILE")]
     pub data: PathBuf,
-    /// The column that holds the text.
-    #[arg(long, default_value = "text")]
-    pub field: String,
+    /// Their format; found out by default.
+    #[arg(long, default_value = "auto")]
+    pub format: String,
+    /// The column that holds the text, if it is not called `text`.
+    #[arg(long, value_name = "COLUMN")]
+    pub field: Option<String>,
     /// How many texts, from the beginning of the file; all by default.
     #[arg(long)]
     pub rows: Option<usize>,

@@ -13,22 +13,18 @@ use crate::exit::{Exit, refused};
 const MAX_LINE: u64 = 64 << 20;
 
 /// Opens a file; one that begins as gzip does is unpacked.
-pub(super) fn open(path: &Path) -> Result<Box<dyn BufRead>, Exit> {
+fn open(path: &Path) -> Result<Box<dyn BufRead>, Exit> {
     let bad = |e: std::io::Error| refused(format!("cannot read `{}`: {e}", path.display()));
     let mut file = BufReader::with_capacity(1 << 16, File::open(path).map_err(bad)?);
     let gzip = file.fill_buf().map_err(bad)?.starts_with(&[0x1f, 0x8b]);
     Ok(if gzip { Box::new(BufReader::new(MultiGzDecoder::new(file))) } else { Box::new(file) })
 }
 
-/// Reads the first `rows` objects of a file (all, without a number), each with its line. `take` says what is wrong with one.
-pub(super) fn objects(
-    path: &Path,
-    rows: Option<usize>,
-    mut take: impl FnMut(Map<String, Value>) -> Result<(), String>,
-) -> Result<(), Exit> {
+/// Reads the objects of a file. `take` says what is wrong with one.
+pub(super) fn objects(path: &Path, mut take: impl FnMut(Map<String, Value>) -> Result<(), String>) -> Result<(), Exit> {
     let mut file = open(path)?;
     let (mut line, mut number, mut read) = (Vec::new(), 0_u64, 0);
-    while rows.is_none_or(|most| read < most) {
+    loop {
         line.clear();
         number += 1;
         let wrong = |why: String| refused(format!("{}:{number}: {why}", path.display()));
@@ -62,12 +58,12 @@ mod tests {
         gzip.write_all(b"{\"a\": 1}\n\n{\"a\": 2}\n{\"a\": 3}").unwrap();
         std::fs::write(&path, gzip.finish().unwrap()).unwrap();
         let mut seen = Vec::new();
-        objects(&path, Some(2), |row| Ok(seen.push(row["a"].clone()))).unwrap();
-        assert_eq!(seen, [1, 2]);
-        let wrong = objects(&path, None, |row| if row["a"] == 3 { Err("three".into()) } else { Ok(()) });
+        objects(&path, |row| Ok(seen.push(row["a"].clone()))).unwrap();
+        assert_eq!(seen, [1, 2, 3]);
+        let wrong = objects(&path, |row| if row["a"] == 3 { Err("three".into()) } else { Ok(()) });
         assert!(wrong.unwrap_err().to_string().ends_with("x.jsonl:4: three"));
         std::fs::write(&path, "{\"a\": 1}\n[1]\n").unwrap();
-        let said = objects(&path, None, |_| Ok(())).unwrap_err().to_string();
+        let said = objects(&path, |_| Ok(())).unwrap_err().to_string();
         assert!(said.contains("x.jsonl:2: it is no JSON object"), "{said}");
     }
 }

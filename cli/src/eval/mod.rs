@@ -11,11 +11,11 @@
 
 mod answers;
 pub(crate) mod args;
+mod data;
 mod judge;
 mod keep;
 mod lines;
 mod logp;
-mod pairs;
 mod perplexity;
 mod preference;
 mod progress;

@@ -1,18 +1,17 @@
 //! `collimate eval perplexity`: how well a model foretells texts.
 
-use std::io::Read;
 use std::time::Instant;
 
 use collimate_evals::{Bootstrap, Outcome, PerplexityResult, ScoredText};
 use collimate_models::{Block, Model, Suffix};
 use collimate_text::Tokenizer;
-use collimate_types::{Seed, TokenId};
+use collimate_types::{Demonstration, Message, Reply, Seed, TokenId};
 use serde_json::{Map, json};
 
 use super::args::EvalPerplexityArgs;
 use super::keep::{self, Kept};
 use super::progress::Progress;
-use super::{lines, logp};
+use super::{data, logp, render};
 use crate::exit::{Code, Exit, OrExit, refused};
 use crate::run::Signals;
 use crate::session;
@@ -22,10 +21,10 @@ const WIDEST: usize = 2048;
 
 /// Scores every text and tells the perplexity.
 pub(super) fn perplexity(args: &EvalPerplexityArgs) -> Result<Code, Exit> {
-    let texts = texts(args)?;
     let signals = Signals::catch()?;
     session::start_libtorch(args.threads);
     let opened = session::open_model(&args.model)?;
+    let (texts, format) = texts(args, &opened.tokenizer)?;
     let window = args.window.unwrap_or(WIDEST).min(opened.source.config.max_positions);
     let stride = args.stride.unwrap_or(window / 2);
     if window < 2 || stride == 0 || stride >= window {
@@ -48,33 +47,36 @@ pub(super) fn perplexity(args: &EvalPerplexityArgs) -> Result<Code, Exit> {
         model: keep::model(&args.model)?,
         against: None,
         data: keep::file(&args.data)?,
-        format: "text".into(),
+        format: format.to_owned(),
         settings: settings.map(|(k, v)| (k.to_owned(), v)).into_iter().collect::<Map<_, _>>(),
         seconds: start.elapsed().as_secs_f64(),
     };
     keep::tell(kept, Outcome::Perplexity(result), &keep::place(&args.output, &args.model), args.output.json)
 }
 
-/// The column of JSON lines, or a whole file.
-fn texts(args: &EvalPerplexityArgs) -> Result<Vec<String>, Exit> {
-    let name = args.data.to_string_lossy();
-    let mut texts = Vec::new();
-    if [".jsonl", ".jsonl.gz", ".json", ".json.gz"].iter().any(|end| name.ends_with(end)) {
-        lines::objects(&args.data, args.rows, |row| {
-            let columns = || row.keys().map(|k| format!("`{k}`")).collect::<Vec<_>>().join(", ");
-            let text = row.get(&args.field).and_then(serde_json::Value::as_str);
-            texts.push(
-                text.ok_or_else(|| format!("there is no text `{}`; the row has {} (choose one with --field)", args.field, columns()))?
-                    .to_owned(),
-            );
-            Ok(())
-        })?;
-    } else {
-        let mut text = String::new();
-        lines::open(&args.data)?.read_to_string(&mut text).map_err(|e| refused(format!("cannot read `{name}`: {e}")))?;
-        texts.push(text);
+/// The texts with the format that read them: a `.txt` file is one text, a demonstration is learnt, and measured, as a whole.
+fn texts(args: &EvalPerplexityArgs, tokenizer: &Tokenizer) -> Result<(Vec<String>, &'static str), Exit> {
+    if args.data.extension().is_some_and(|e| e == "txt") {
+        let text = std::fs::read_to_string(&args.data).map_err(|e| format!("cannot read `{}`: {e}", args.data.display())).or_refused()?;
+        return Ok((vec![text], "txt"));
     }
-    Ok(texts)
+    // A column of another name is a text, whatever else the row has.
+    let format = if args.field.is_some() && args.format == "auto" { "text" } else { &args.format };
+    let columns: Vec<(&str, &str)> = args.field.iter().map(|field| ("text", field.as_str())).collect();
+    let read = data::load::<Demonstration>(&args.data, format, args.rows, &columns)?;
+    let texts = read.list.iter().map(|d| whole(d, tokenizer)).collect::<Result<_, _>>()?;
+    Ok((texts, read.format))
+}
+
+/// Prompt and answer together; a conversation as the model's template writes it.
+fn whole(demonstration: &Demonstration, tokenizer: &Tokenizer) -> Result<String, Exit> {
+    match &demonstration.answer {
+        Reply::Text(text) => Ok(format!("{}{text}", demonstration.text.as_deref().unwrap_or_default())),
+        Reply::Turns(turns) => {
+            let messages: Vec<Message> = demonstration.messages.iter().chain(turns).cloned().collect();
+            render::closed(tokenizer, &messages).or_refused()
+        }
+    }
 }
 
 /// Every token but the first is scored once, in windows that overlap: a window's own tokens are its last `stride` (the first window's: all).

@@ -7,8 +7,8 @@ use collimate_types::{PreferencePair, Seed, Speaker};
 use serde_json::json;
 
 use super::args::{EvalPreferenceArgs, ScorerKind};
+use super::data;
 use super::keep::{self, Kept};
-use super::pairs;
 use super::progress::Progress;
 use super::render::{self, RenderedPair};
 use super::scorer::{self, Scorer};
@@ -18,23 +18,23 @@ use crate::session;
 
 /// Scores every pair and tells how often the preferred answer wins.
 pub(super) fn preference(args: &EvalPreferenceArgs) -> Result<Code, Exit> {
-    if args.micro_tokens == 0 || args.rows == Some(0) {
-        return Err(refused("--micro-tokens and --rows must be 1 or more"));
+    if args.micro_tokens == 0 {
+        return Err(refused("--micro-tokens must be 1 or more"));
     }
-    let data = pairs::load(&args.data, &args.format, args.rows)?;
+    let data = data::load::<PreferencePair>(&args.data, &args.format, args.rows, &[])?;
     let signals = Signals::catch()?;
     session::start_libtorch(args.threads);
     let opened = session::open_model(&args.model)?;
     let rendered: Vec<Result<RenderedPair, String>> =
-        data.pairs.iter().map(|p| render::pair(&opened.tokenizer, p).map_err(|e| e.to_string())).collect();
+        data.list.iter().map(|p| render::pair(&opened.tokenizer, p).map_err(|e| e.to_string())).collect();
     let scorer = scorer::open(args, &opened)?;
     let start = Instant::now();
     let scores = score(scorer.as_ref(), &rendered, args.micro_tokens, &signals)?;
-    let scored: Vec<ScoredPair> = data.pairs.iter().zip(&rendered).zip(&scores).map(|((p, r), s)| item(p, r.as_ref().ok(), *s)).collect();
+    let scored: Vec<ScoredPair> = data.list.iter().zip(&rendered).zip(&scores).map(|((p, r), s)| item(p, r.as_ref().ok(), *s)).collect();
     let bootstrap = Bootstrap { seed: Seed(args.output.seed).fork("preference", 0), ..Bootstrap::default() };
     let result = Preference { bootstrap }.evaluate(&scored).or_failed()?;
     let mut settings = scorer.settings();
-    settings.insert("rows".into(), json!(data.pairs.len()));
+    settings.insert("rows".into(), json!(data.list.len()));
     settings.insert("seed".into(), json!(args.output.seed));
     let against = args.reference.as_deref().filter(|_| args.scorer == ScorerKind::Implicit).map(keep::model).transpose()?;
     let kept = Kept {

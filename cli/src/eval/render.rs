@@ -117,7 +117,7 @@ fn opened(tokenizer: &Tokenizer, messages: &[Message]) -> Result<String, TextErr
 }
 
 /// A conversation that ends with an answer.
-fn closed(tokenizer: &Tokenizer, messages: &[Message]) -> Result<String, TextError> {
+pub(super) fn closed(tokenizer: &Tokenizer, messages: &[Message]) -> Result<String, TextError> {
     if tokenizer.has_chat_template() { tokenizer.render_chat(messages, false) } else { Ok(plain(messages)) }
 }
 

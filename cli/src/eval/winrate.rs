@@ -4,23 +4,24 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use collimate_datasets::{DataConfig, load as load_data};
 use collimate_evals::{Bootstrap, JudgedPair, Outcome, Source, WinRateResult};
 use collimate_types::{Sampling, Seed, Task};
 use serde_json::json;
 
 use super::answers::{self, Generate};
 use super::args::EvalWinrateArgs;
+use super::data;
 use super::judge::{self, Contest};
 use super::keep::{self, Kept};
 use super::progress::Progress;
-use crate::exit::{Code, Exit, OrExit, refused};
+use crate::exit::{Code, Exit, OrExit};
 use crate::run::Signals;
 use crate::session;
 
 /// Answers every prompt by both models, has each pair judged in both orders, and tells how often A wins.
 pub(super) fn winrate(args: &EvalWinrateArgs) -> Result<Code, Exit> {
-    let tasks = tasks(args)?;
+    let prompts = data::load::<Task>(&args.data, &args.format, args.rows, &[])?;
+    let tasks = prompts.list;
     let judge = judge::open(args)?;
     let sampling = Sampling { temperature: args.temperature, max_new_tokens: args.max_new_tokens, ..Sampling::default() };
     let faults = |f: Vec<collimate_types::SamplingError>| f.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
@@ -47,7 +48,7 @@ pub(super) fn winrate(args: &EvalWinrateArgs) -> Result<Code, Exit> {
         model: source(&args.a)?,
         against: Some(source(&args.b)?),
         data: keep::file(&args.data)?,
-        format: "prompts".into(),
+        format: prompts.format.to_owned(),
         settings,
         seconds: start.elapsed().as_secs_f64(),
     };
@@ -62,13 +63,4 @@ fn lengths(pair: &mut JudgedPair, contest: &Contest<'_>) {
 
 fn source(path: &Path) -> Result<Source, Exit> {
     if path.is_file() { keep::file(path) } else { keep::model(path) }
-}
-
-fn tasks(args: &EvalWinrateArgs) -> Result<Vec<Arc<Task>>, Exit> {
-    let config = DataConfig { train: Some(args.data.clone()), heldout_rows: 0, shuffle: false, ..DataConfig::default() };
-    let join = |errors: Vec<collimate_datasets::DataError>| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
-    let split = load_data(&config, Seed(0)).map_err(join).or_refused()?;
-    let mut tasks = split.train.tasks;
-    tasks.truncate(args.rows.unwrap_or(usize::MAX));
-    if tasks.is_empty() { Err(refused("--rows must be 1 or more")) } else { Ok(tasks) }
 }

@@ -84,7 +84,8 @@ pub enum SignCheck {
     AboveChance,
     /// One half lies inside the interval: the scorer may know nothing of these preferences.
     Undecided,
-    /// The interval lies below one half: the scores are probably turned around (a head that gives a loss, labels in the other order).
+    /// The interval lies below one half: the scorer likes what people do not, or its scores are turned around (a head that gives a loss,
+    /// labels in the other order).
     Reversed,
     /// Every pair is a tie: the scorer says the same of every answer.
     Constant,
@@ -97,7 +98,7 @@ impl SignCheck {
         match self {
             Self::AboveChance => "the scores point the right way",
             Self::Undecided => "one half lies inside the interval: not told apart from chance",
-            Self::Reversed => "the accuracy is below chance: the scores are probably turned around",
+            Self::Reversed => "below chance: the scorer likes what people do not, or its scores are turned around",
             Self::Constant => "every pair is a tie: the scorer says the same of every answer",
         }
     }
@@ -252,7 +253,7 @@ pub(crate) mod tests {
     #[test]
     fn turning_the_scores_around_turns_the_result_around() {
         let margin = |i: u64| {
-            if i % 4 == 0 {
+            if i.is_multiple_of(4) {
                 -1.0
             } else if i % 10 == 1 {
                 0.0

@@ -6,10 +6,7 @@ use crate::Table;
 
 /// A row a reward, and one for all of them together.
 pub(super) fn section(runs: &[Run]) -> String {
-    let mut table = Table::new(
-        "Rewards: mean of the first step, mean of the last tenth of the run, seconds a step, faults in all",
-        &["run", "reward", "first", "last tenth", "spread", "seconds", "faults"],
-    );
+    let mut table = Table::new("Rewards", &["run", "reward", "first step", "last tenth", "spread", "seconds a step", "faults"]);
     for run in runs {
         let names = series::names(std::slice::from_ref(run));
         let parts = names.iter().filter_map(|n| n.strip_prefix("rewards/")?.strip_suffix("/mean"));

@@ -18,7 +18,7 @@ pub(super) fn section(runs: &[Run]) -> String {
             let _ = write!(out, "<h3>{}</h3>", esc(&run.name));
         }
         let (first, last) = (run.samples.iter().map(|s| s.step).min(), run.samples.iter().map(|s| s.step).max());
-        let of = |step: Option<u64>| run.samples.iter().filter(|s| Some(s.step) == step).take(MOST).collect::<Vec<_>>();
+        let of = |step: Option<u64>| varied(run.samples.iter().filter(|s| Some(s.step) == step));
         out.push_str("<div class=\"columns\">");
         out.push_str(&column(&format!("Early: step {}", first.unwrap_or(0)), &of(first)));
         if last > first {
@@ -38,6 +38,20 @@ pub(super) fn section(runs: &[Run]) -> String {
         }
     }
     out
+}
+
+/// The first answer to each question, then the second ones: a group's answers to one question are alike.
+fn varied<'a>(samples: impl Iterator<Item = &'a Sample>) -> Vec<&'a Sample> {
+    let mut seen = std::collections::HashMap::<&str, usize>::new();
+    let mut ranked: Vec<(usize, &Sample)> = samples
+        .map(|s| {
+            let count = seen.entry(s.task.as_str()).or_default();
+            *count += 1;
+            (*count, s)
+        })
+        .collect();
+    ranked.sort_by_key(|r| r.0);
+    ranked.into_iter().map(|r| r.1).take(MOST).collect()
 }
 
 fn column(title: &str, samples: &[&Sample]) -> String {

@@ -59,7 +59,7 @@ pub(super) fn section(runs: &[Run]) -> String {
         let mut mine: Vec<&String> = names.iter().filter(|n| group_of(n) == at).collect();
         mine.sort_by_key(|n| rank(n));
         let charts: Vec<Chart> = mine.iter().map(|n| chart(runs, n)).filter(|c| !c.lines.is_empty()).collect();
-        let (silent, drawn): (Vec<Chart>, Vec<Chart>) = charts.into_iter().partition(all_zero);
+        let (silent, drawn): (Vec<Chart>, Vec<Chart>) = charts.into_iter().filter(|c| c.name != "eval/n").partition(all_zero);
         if drawn.is_empty() && silent.is_empty() {
             continue;
         }
@@ -107,7 +107,7 @@ fn values(title: &str, charts: &[Chart]) -> Table {
     let mut table = Table::new(format!("{title}: values"), &["metric", "run", "first", "last", "lowest", "highest", "steps"]);
     for (chart, line) in charts.iter().flat_map(|c| c.lines.iter().map(move |l| (c, l))) {
         let numbers = || line.points.iter().map(|p| p.1);
-        let ends = [numbers().next(), numbers().last(), numbers().reduce(f64::min), numbers().reduce(f64::max)];
+        let ends = [numbers().next(), numbers().next_back(), numbers().reduce(f64::min), numbers().reduce(f64::max)];
         let cells = ends.map(|v| v.map_or_else(String::new, number));
         let steps = line.points.len().to_string();
         table.row([chart.name.clone(), line.name.clone()].into_iter().chain(cells).chain([steps]));

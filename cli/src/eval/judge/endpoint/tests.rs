@@ -45,6 +45,7 @@ fn judged(url: &str, answers: &[(&str, &str)]) -> Result<Vec<JudgedPair>, Exit> 
         a: PathBuf::new(),
         b: PathBuf::new(),
         data: PathBuf::new(),
+        format: "auto".into(),
         rows: None,
         reward: None,
         judge: Some(url.into()),
