@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use crate::eval::args::{Eval, EvalPerplexityArgs, EvalPreferenceArgs, EvalTaskArgs, EvalWinrateArgs, OutputArgs, ScorerKind};
+
 /// Align language models by reinforcement learning: one binary, no Python.
 #[derive(Debug, Parser)]
 #[command(name = "collimate", version, max_term_width = 120, arg_required_else_help = true, propagate_version = true)]
@@ -23,6 +25,8 @@ pub enum Command {
     /// Measure a model.
     #[command(subcommand)]
     Eval(Eval),
+    /// Show runs and evaluations as one HTML file.
+    Report(ReportArgs),
     /// Answer prompts.
     Generate(GenerateArgs),
     /// Measure speed, beside the machine's own ceilings.
@@ -80,25 +84,15 @@ pub struct TrainArgs {
     pub dry_run: bool,
 }
 
-/// `collimate eval`.
-#[derive(Debug, Subcommand)]
-pub enum Eval {
-    /// Accuracy on questions with known answers, with a 95% interval.
-    Task(EvalTaskArgs),
-}
-
-/// `collimate eval task`.
+/// `collimate report`.
 #[derive(Debug, Clone, Args)]
-pub struct EvalTaskArgs {
-    /// The recipe whose data, prompt, rewards and sampling are used.
-    #[command(flatten)]
-    pub recipe: RecipeArgs,
-    /// The model to measure instead of `model.path`: a checkpoint, a Hugging Face directory or a GGUF file.
-    #[arg(long, value_name = "PATH")]
-    pub model: Option<PathBuf>,
-    /// How many held-out questions; all by default.
-    #[arg(long)]
-    pub rows: Option<usize>,
+pub struct ReportArgs {
+    /// Run directories, and directories of evaluations.
+    #[arg(required = true, value_name = "DIR")]
+    pub dirs: Vec<PathBuf>,
+    /// The file to write; `report.html` in the first directory by default.
+    #[arg(long, short, value_name = "FILE")]
+    pub out: Option<PathBuf>,
 }
 
 /// `collimate generate`.

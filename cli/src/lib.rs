@@ -4,6 +4,7 @@ pub mod args;
 pub mod bench;
 mod commands;
 pub mod config;
+mod eval;
 pub mod exit;
 pub mod machine;
 mod measure;
@@ -49,7 +50,8 @@ fn dispatch(command: Command) -> Result<Code, Exit> {
     match command {
         Command::Plan(args) => commands::plan::plan(&args),
         Command::Train(args) => commands::train::train(&args),
-        Command::Eval(args) => commands::eval::eval(&args),
+        Command::Eval(args) => eval::eval(&args),
+        Command::Report(args) => commands::report::report(&args),
         Command::Generate(args) => commands::generate::generate(&args),
         Command::Bench(args) => bench::bench(&args),
         Command::Algorithms(args) => commands::cards::algorithms(&args),

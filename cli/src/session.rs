@@ -57,7 +57,7 @@ pub fn open_tokenizer(path: &Path) -> Result<Tokenizer, Exit> {
 }
 
 /// A run directory stands for its newest good checkpoint.
-fn model_dir(path: &Path) -> Result<PathBuf, Exit> {
+pub(crate) fn model_dir(path: &Path) -> Result<PathBuf, Exit> {
     if !path.exists() {
         let message = format!("there is no model at `{}`; give a Hugging Face directory, a checkpoint or a GGUF file", path.display());
         return Err(Exit { code: Code::Model, message: Some(message) });

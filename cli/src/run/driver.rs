@@ -356,8 +356,9 @@ impl<'a> Driver<'a> {
             tasks: &self.job.split.heldout.tasks[..rows],
             sampling: self.job.eval_sampling.clone(),
             slots: self.job.plan.slots,
+            answers: 1,
         };
-        let result = evaluation.run(self.model, &mut self.engine, &mut || true)?;
+        let result = evaluation.run(self.model, &mut self.engine, &mut |_| true)?;
         let score = (result.task.n > 0).then_some(result.task.accuracy);
         self.last_score = score.map(|s| (step, s));
         self.logs.evaluation(step, &result)?;

@@ -27,6 +27,8 @@ pub struct Evaluation<'a> {
     pub sampling: Arc<Sampling>,
     /// Rows decoded at once.
     pub slots: usize,
+    /// How many answers each question gets.
+    pub answers: usize,
 }
 
 /// One answered question.
@@ -42,6 +44,8 @@ pub struct Sample {
     pub correct: Option<bool>,
     /// The whole reward.
     pub reward: Option<f64>,
+    /// The length of the answer.
+    pub tokens: usize,
 }
 
 /// The result of a measurement.
@@ -58,22 +62,21 @@ pub struct Evaluated {
 }
 
 impl Evaluation<'_> {
-    /// Answers all questions with one completion each. `going` is asked at every token; `false` interrupts.
+    /// Answers all questions; the samples come question by question. `going` sees every token and every answer; `false` interrupts.
     ///
     /// # Errors
     /// When a question does not fit the model, or `going` said no.
-    pub fn run(&self, model: &Model, engine: &mut Engine, going: &mut dyn FnMut() -> bool) -> Result<Evaluated, Exit> {
+    pub fn run(&self, model: &Model, engine: &mut Engine, going: &mut dyn FnMut(Progress<'_>) -> bool) -> Result<Evaluated, Exit> {
         let prompts: Vec<Arc<Prompt>> =
             self.tasks.iter().map(|t| self.tokenizer.prompt(t.clone()).map(Arc::new).or_failed()).collect::<Result<_, _>>()?;
         let request = |(i, prompt): (usize, &Arc<Prompt>)| RolloutRequest {
             prompt: prompt.clone(),
-            group: 1,
+            group: self.answers,
             sampling: self.sampling.clone(),
             seed: Seed(0).fork("eval", i as u64),
         };
         let requests: Vec<RolloutRequest> = prompts.iter().enumerate().map(request).collect();
-        let mut observe = |_: Progress<'_>| going();
-        let groups = engine.generate(model, self.tokenizer, &requests, self.slots, 0, &mut observe).or_failed()?;
+        let groups = engine.generate(model, self.tokenizer, &requests, self.slots, 0, going).or_failed()?;
         let tokens = groups.iter().flat_map(|g| &g.rollouts).map(|r| r.tokens.len() as u64).sum();
         let scored = score_all(self.rewards, groups, self.lanes);
         let samples: Vec<Sample> = scored.iter().flat_map(|g| self.samples(g)).collect();
@@ -91,6 +94,7 @@ impl Evaluation<'_> {
             truth: scored.group.prompt.task.truth.clone(),
             correct: outcome(verdict, judge, 1.0),
             reward: verdict.score().map(|s| s.total),
+            tokens: rollout.tokens.len(),
         };
         scored.group.rollouts.iter().zip(&scored.verdicts).map(sample).collect()
     }

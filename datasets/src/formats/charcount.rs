@@ -106,9 +106,24 @@ impl Format for CharCount {
         let wanted = made::Wanted("charcount");
         [
             wanted.that(knobs.min_letters >= 1, "min_letters", knobs.min_letters, "at least 1"),
-            wanted.that((knobs.min_letters..=1000).contains(&knobs.max_letters), "max_letters", knobs.max_letters, "at least min_letters and at most 1000"),
-            wanted.that(knobs.letter_share > 0.0 && knobs.letter_share < 1.0, "letter_share", knobs.letter_share, "more than 0 and less than 1"),
-            wanted.that(knobs.ask.contains("{letter}") && knobs.ask.contains("{word}"), "ask", &knobs.ask, "a text with {letter} and {word}"),
+            wanted.that(
+                (knobs.min_letters..=1000).contains(&knobs.max_letters),
+                "max_letters",
+                knobs.max_letters,
+                "at least min_letters and at most 1000",
+            ),
+            wanted.that(
+                knobs.letter_share > 0.0 && knobs.letter_share < 1.0,
+                "letter_share",
+                knobs.letter_share,
+                "more than 0 and less than 1",
+            ),
+            wanted.that(
+                knobs.ask.contains("{letter}") && knobs.ask.contains("{word}"),
+                "ask",
+                &knobs.ask,
+                "a text with {letter} and {word}",
+            ),
             wanted.that(knobs.rows > 0, "rows", knobs.rows, "at least 1"),
             wanted.share(knobs.heldout_share),
         ]
@@ -162,9 +177,14 @@ mod tests {
         let made = CharCount.generate(&config, Seed(3)).unwrap().unwrap();
         assert_eq!((made.train.len(), made.heldout.len()), (500, 50));
         assert!(made.train.iter().all(|r| (5..=20).contains(&r.json["word"].as_str().unwrap().len())));
-        let ids = |rows: &[Row]| rows.iter().map(|r| Task::of(CharCount.read(r, &config).unwrap().example.unwrap()).unwrap().id).collect::<std::collections::HashSet<_>>();
+        let ids = |rows: &[Row]| {
+            rows.iter()
+                .map(|r| Task::of(CharCount.read(r, &config).unwrap().example.unwrap()).unwrap().id)
+                .collect::<std::collections::HashSet<_>>()
+        };
         assert!(ids(&made.train).is_disjoint(&ids(&made.heldout)));
-        let counts: Vec<usize> = made.train.iter().map(|r| r.json["word"].as_str().unwrap().matches(r.json["letter"].as_str().unwrap()).count()).collect();
+        let counts: Vec<usize> =
+            made.train.iter().map(|r| r.json["word"].as_str().unwrap().matches(r.json["letter"].as_str().unwrap()).count()).collect();
         assert!(counts.contains(&0) && counts.iter().any(|c| *c >= 5), "the answers differ");
         assert_eq!(CharCount.generate(&config, Seed(9)).unwrap().unwrap().heldout, made.heldout, "the same for every seed");
     }

@@ -105,10 +105,20 @@ impl Format for Countdown {
         let wanted = made::Wanted("countdown");
         [
             wanted.that(knobs.min_numbers >= 2, "min_numbers", knobs.min_numbers, "at least 2"),
-            wanted.that((knobs.min_numbers..=8).contains(&knobs.max_numbers), "max_numbers", knobs.max_numbers, "at least min_numbers and at most 8"),
+            wanted.that(
+                (knobs.min_numbers..=8).contains(&knobs.max_numbers),
+                "max_numbers",
+                knobs.max_numbers,
+                "at least min_numbers and at most 8",
+            ),
             wanted.that((2..=1_000_000).contains(&knobs.max), "max", knobs.max, "from 2 to 1000000"),
             wanted.that(knobs.max_target >= 10, "max_target", knobs.max_target, "at least 10"),
-            wanted.that(knobs.ask.contains("{numbers}") && knobs.ask.contains("{target}"), "ask", &knobs.ask, "a text with {numbers} and {target}"),
+            wanted.that(
+                knobs.ask.contains("{numbers}") && knobs.ask.contains("{target}"),
+                "ask",
+                &knobs.ask,
+                "a text with {numbers} and {target}",
+            ),
             wanted.that(knobs.rows > 0, "rows", knobs.rows, "at least 1"),
             wanted.share(knobs.heldout_share),
         ]
@@ -156,7 +166,11 @@ fn question(knobs: &Knobs, seed: Seed) -> Option<Map<String, Value>> {
     }
     let (target, expression) = parts.pop()?;
     (10..=i64::from(knobs.max_target)).contains(&target).then(|| {
-        Map::from_iter([("nums".to_owned(), json!(numbers)), ("target".to_owned(), target.into()), ("expression".to_owned(), expression.into())])
+        Map::from_iter([
+            ("nums".to_owned(), json!(numbers)),
+            ("target".to_owned(), target.into()),
+            ("expression".to_owned(), expression.into()),
+        ])
     })
 }
 
@@ -210,10 +224,12 @@ mod tests {
     fn rows_of_files_are_read() {
         let read = |json: Value| {
             let Value::Object(json) = json else { panic!("not an object") };
-        let row = Row { json, file: std::path::Path::new("x").into(), line: 1 };
+            let row = Row { json, file: std::path::Path::new("x").into(), line: 1 };
             Countdown.read(&row, &DataConfig::default())
         };
-        let Some(Example::Task { task, worked }) = read(json!({"nums": [44, 19, 35], "target": 98})).unwrap().example else { panic!("no task") };
+        let Some(Example::Task { task, worked }) = read(json!({"nums": [44, 19, 35], "target": 98})).unwrap().example else {
+            panic!("no task")
+        };
         assert!(task.messages[0].content.starts_with("Make 98 from the numbers 44, 19, 35."));
         assert_eq!((task.truth, worked), (json!({"numbers": [44, 19, 35], "target": 98}), None));
         assert!(read(json!({"nums": [1, "x"], "target": 2})).unwrap_err().to_string().contains("`nums[1]` is a string"));

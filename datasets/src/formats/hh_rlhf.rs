@@ -67,7 +67,11 @@ impl Format for HhRlhf {
         let (chosen_text, rejected_text) = (text(&row.json, "chosen")?, text(&row.json, "rejected")?);
         let (chosen, rejected) = (side("chosen", chosen_text)?, side("rejected", rejected_text)?);
         let cut = cut(&chosen, &rejected).ok_or_else(|| {
-            bad("rejected", "shares no turn with `chosen`", "both sides answer the same request; remove the row, or `data.bad_rows = \"skip\"`")
+            bad(
+                "rejected",
+                "shares no turn with `chosen`",
+                "both sides answer the same request; remove the row, or `data.bad_rows = \"skip\"`",
+            )
         })?;
         let replies = (reply(&chosen, chosen_text, cut, config.hh_rlhf.chat), reply(&rejected, rejected_text, cut, config.hh_rlhf.chat));
         let (text, messages) = if config.hh_rlhf.chat {

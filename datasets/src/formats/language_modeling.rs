@@ -33,7 +33,11 @@ static CARD: FormatCard = FormatCard {
     name: "language-modeling",
     claim: "TRL's language-modelling shape: conversations that end with the assistant, or texts (see also `text`), learnt as a whole.",
     fields: &[
-        FieldCard { name: "messages", kind: "list of {role, content}, optional", help: "A conversation; its last turn is the assistant's." },
+        FieldCard {
+            name: "messages",
+            kind: "list of {role, content}, optional",
+            help: "A conversation; its last turn is the assistant's.",
+        },
         FieldCard { name: "text", kind: "string, optional", help: "In place of `messages`: the text." },
         FieldCard { name: "id", kind: "string or whole number, optional", help: "Names the row." },
     ],
@@ -92,7 +96,10 @@ mod tests {
     #[test]
     fn conversations_and_texts_are_learnt_whole() {
         let Example::Demonstration(chat) = read(serde_json::from_str(CARD.sample).unwrap()).unwrap() else { panic!("no demonstration") };
-        assert_eq!((chat.messages, chat.answer, chat.every_turn), (vec![Message::user("What colour is the sky?")], Reply::turn("Blue."), true));
+        assert_eq!(
+            (chat.messages, chat.answer, chat.every_turn),
+            (vec![Message::user("What colour is the sky?")], Reply::turn("Blue."), true)
+        );
         let plain = read(json!({"text": "Once."})).unwrap();
         assert_eq!(plain.to_row(), json!({"text": "Once."}));
         assert!(Task::of(plain).is_none(), "a text without a prompt asks nothing");

@@ -29,7 +29,11 @@ static CARD: FormatCard = FormatCard {
         FieldCard { name: "prompt", kind: "string or messages, optional", help: "What was answered." },
         FieldCard { name: "chosen", kind: "string or messages", help: "The preferred answer, or with it the whole conversation." },
         FieldCard { name: "rejected", kind: "string or messages", help: "The other one, in the same form." },
-        FieldCard { name: "label", kind: "number from 0.5 to 1, optional", help: "The probability that `chosen` is preferred; 0.5 is a tie." },
+        FieldCard {
+            name: "label",
+            kind: "number from 0.5 to 1, optional",
+            help: "The probability that `chosen` is preferred; 0.5 is a tie.",
+        },
         FieldCard { name: "margin", kind: "number, optional", help: "By how much it is preferred." },
         FieldCard { name: "subset", kind: "string, optional", help: "The part of the data it belongs to." },
         FieldCard { name: "id", kind: "string or whole number, optional", help: "Names the row." },

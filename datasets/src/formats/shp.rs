@@ -108,7 +108,11 @@ impl Format for Shp {
             rejected: Reply::turn(rejected),
             label: 1.0,
             margin: Some(ratio),
-            subset: domain.rsplit_once('_').filter(|(_, part)| ["train", "validation", "test"].contains(part)).map_or(domain, |(d, _)| d).to_owned(),
+            subset: domain
+                .rsplit_once('_')
+                .filter(|(_, part)| ["train", "validation", "test"].contains(part))
+                .map_or(domain, |(d, _)| d)
+                .to_owned(),
         };
         Ok(Reading::from(pair).preferring(first))
     }

@@ -74,7 +74,8 @@ impl Format for SummarizeFromFeedback {
             return comparison(row, prompt).map(|pair| Reading::from(pair).preferring(first));
         }
         if row.contains_key("summary") {
-            return rated(row, prompt, config.summarize_from_feedback.good_from).map(|r| r.map_or_else(|| Reading::left_out(UNRATED), Reading::from));
+            return rated(row, prompt, config.summarize_from_feedback.good_from)
+                .map(|r| r.map_or_else(|| Reading::left_out(UNRATED), Reading::from));
         }
         Err(missing(row, "summaries"))
     }
@@ -83,7 +84,9 @@ impl Format for SummarizeFromFeedback {
 const UNRATED: &str = "no overall rating";
 
 fn comparison(row: &Map<String, Value>, prompt: String) -> Result<PreferencePair, Fault> {
-    let Some(Value::Array(list)) = row.get("summaries") else { return Err(wrong("summaries", "a list of two summaries", &row["summaries"])) };
+    let Some(Value::Array(list)) = row.get("summaries") else {
+        return Err(wrong("summaries", "a list of two summaries", &row["summaries"]));
+    };
     if list.len() != 2 {
         return Err(bad("summaries", format!("has {} entries", list.len()), "give the two summaries that were compared"));
     }
@@ -158,11 +161,14 @@ mod tests {
     #[test]
     fn a_choice_between_summaries_of_a_post() {
         let Some(Example::Pair(pair)) = read(json!({})).unwrap().example else { panic!("no pair") };
-        let prompt = "SUBREDDIT: r/cats\n\nTITLE: The cat and the keys\n\nPOST: My cat hides my keys every night and I am late for work.\n\nTL;DR:";
+        let prompt =
+            "SUBREDDIT: r/cats\n\nTITLE: The cat and the keys\n\nPOST: My cat hides my keys every night and I am late for work.\n\nTL;DR:";
         assert_eq!(pair.text.as_deref(), Some(prompt));
         assert_eq!((pair.chosen, pair.rejected), (Reply::Text(" My cat hides my keys.".into()), Reply::Text(" I have a cat.".into())));
         assert_eq!((pair.margin, pair.subset.as_str()), (Some(7.0), "batch7"));
-        let Some(Example::Pair(other)) = read(json!({"choice": 1, "extra": {"confidence": null}})).unwrap().example else { panic!("no pair") };
+        let Some(Example::Pair(other)) = read(json!({"choice": 1, "extra": {"confidence": null}})).unwrap().example else {
+            panic!("no pair")
+        };
         assert_eq!((other.chosen, other.margin), (Reply::Text(" I have a cat.".into()), None));
     }
 
@@ -175,7 +181,9 @@ mod tests {
 
     #[test]
     fn a_rated_summary_is_good_or_bad_by_its_overall_rating() {
-        let axis = |overall: Value| read(json!({"summaries": null, "choice": null, "summary": {"text": " A cat.", "axes": {"overall": overall}}})).unwrap();
+        let axis = |overall: Value| {
+            read(json!({"summaries": null, "choice": null, "summary": {"text": " A cat.", "axes": {"overall": overall}}})).unwrap()
+        };
         assert!(matches!(axis(json!(5)).example, Some(Example::Rated(r)) if r.good));
         assert!(matches!(axis(json!(4)).example, Some(Example::Rated(r)) if !r.good));
         assert_eq!(axis(Value::Null), Reading::left_out(UNRATED));

@@ -91,7 +91,11 @@ impl Format for UltraFeedback {
         let margin = config.ultrafeedback.min_margin;
         let wanted = "a number, 0 or more".into();
         let good = margin.is_finite() && margin >= 0.0;
-        if good { Vec::new() } else { vec![DataError::Setting { key: "ultrafeedback.min_margin".into(), value: margin.to_string(), wanted }] }
+        if good {
+            Vec::new()
+        } else {
+            vec![DataError::Setting { key: "ultrafeedback.min_margin".into(), value: margin.to_string(), wanted }]
+        }
     }
 }
 

@@ -43,7 +43,11 @@ static CARD: FormatCard = FormatCard {
         FieldCard { name: "quotes_0", kind: "anything, optional", help: "Not read, and so are `quotes_1`, `tokens_0`, `tokens_1`." },
     ],
     knobs: &[
-        KnobCard { name: "strip_citations", help: "Whether citations such as [1] and [2, 3] are taken out of the answers.", default: "true" },
+        KnobCard {
+            name: "strip_citations",
+            help: "Whether citations such as [1] and [2, 3] are taken out of the answers.",
+            default: "true",
+        },
         KnobCard { name: "ties", help: "What becomes of ties: soft (a label of one half) or skip.", default: "\"soft\"" },
     ],
     sample: r#"{"question": {"dataset": "eli5", "id": "q1", "full_text": "Why is the sky blue?"}, "quotes_0": {"title": ["Light"], "extract": ["Short waves scatter more."]}, "answer_0": "Blue light scatters most [1].", "tokens_0": {"prefix": [1], "completion": [2]}, "score_0": 0.5, "quotes_1": {"title": [], "extract": []}, "answer_1": "It mirrors the sea.", "tokens_1": {"prefix": [1], "completion": [3]}, "score_1": -0.5}"#,
@@ -113,7 +117,11 @@ fn question(row: &Map<String, Value>) -> Result<&str, Fault> {
 fn answer(row: &Map<String, Value>, field: &str, knobs: &Knobs) -> Result<String, Fault> {
     let said = text(row, field)?;
     let said = if knobs.strip_citations { without_citations(said) } else { said.to_owned() };
-    if said.trim().is_empty() { Err(bad(field, "has nothing but citations", "remove the row, or set data.webgpt.strip_citations = false")) } else { Ok(said) }
+    if said.trim().is_empty() {
+        Err(bad(field, "has nothing but citations", "remove the row, or set data.webgpt.strip_citations = false"))
+    } else {
+        Ok(said)
+    }
 }
 
 fn score(row: &Map<String, Value>, field: &str) -> Result<f64, Fault> {

@@ -101,7 +101,8 @@ fn an_export_is_evaluated_as_its_source() {
     assert_eq!(seen, measured(&dir));
     let logged = crate::support::metrics(&whole().run_dir("whole")).into_iter().rfind(|l| l.get("eval/reward").is_some()).unwrap();
     assert_eq!(seen[4], logged["eval/reward"], "eval task and the run's own evaluation differ");
-    assert!(!bench.path("runs").exists(), "an evaluation writes nothing");
+    let kept: Vec<_> = fs::read_dir(bench.path("runs")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(kept, ["evaluations"], "an evaluation writes its result and nothing else");
 }
 
 #[test]

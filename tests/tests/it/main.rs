@@ -7,6 +7,7 @@ mod bad_recipes;
 mod checkpoints;
 mod command_lines;
 mod dying;
+mod evaluating;
 mod generating;
 mod peers;
 mod plugins;
