@@ -208,7 +208,7 @@ impl World {
         let mut groups = Vec::new();
         for request in &batch.requests {
             let stale = request.seed.fork("stale", 0).uniform(0) < self.script.stale;
-            let oldest = version.saturating_sub(self.plan.max_staleness);
+            let oldest = self.controller.state().oldest(self.plan.max_staleness);
             let drawn_by = if stale { oldest.saturating_sub(1) } else { oldest };
             let rollouts = (0..request.group).map(|_| rollout((drawn_by, version))).collect();
             groups.push(RolloutGroup { prompt: Arc::clone(&request.prompt), rollouts });
