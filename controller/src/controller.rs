@@ -45,7 +45,8 @@ impl Controller {
     /// A run before its first step.
     #[must_use]
     pub fn new(plan: FlowPlan, sampling: Arc<Sampling>, seed: Seed) -> Self {
-        let state = ControllerState { seed, step: 0, version: 0, best: None, starved_in_a_row: 0, not_finite_in_a_row: 0, recent: Vec::new() };
+        let state =
+            ControllerState { seed, step: 0, version: 0, best: None, starved_in_a_row: 0, not_finite_in_a_row: 0, recent: Vec::new() };
         Self::at(plan, sampling, state, None)
     }
 

@@ -50,7 +50,7 @@ pub enum Report {
         /// A log-probability computed with them: the learner computes the same one, so it proves which weights answer.
         probe: f64,
     },
-    /// Something could not be done; the actor goes on.
+    /// Something could not be done. The pool starts the actor anew: what it holds is not to be trusted.
     Failed {
         /// The lease, if it was a part of a batch.
         lease: Option<u64>,

@@ -82,7 +82,7 @@ pub enum PoolEvent {
         /// One group a request.
         groups: Vec<RolloutGroup>,
     },
-    /// An actor could not do what it was told, and lives.
+    /// An actor could not do what it was told. It is started anew: what it holds is not to be trusted.
     Failed {
         /// Which.
         who: ActorId,
@@ -243,15 +243,7 @@ impl Pool {
     #[must_use]
     pub fn new(plan: PoolPlan, version: WeightsVersion) -> Self {
         let members = (0..plan.actors).map(|actor| (actor, Member::new(actor))).collect();
-        Self {
-            ledger: Ledger::default(),
-            members,
-            plan,
-            published: vec![version],
-            settled: true,
-            counts: Counts::default(),
-            over: false,
-        }
+        Self { ledger: Ledger::default(), members, plan, published: vec![version], settled: true, counts: Counts::default(), over: false }
     }
 
     /// Takes a batch of the controller.

@@ -72,7 +72,8 @@ fn credited(world: &World) -> impl Iterator<Item = (u64, &Vec<ScoredGroup>)> {
 
 fn updates_are_fresh_and_comparable(world: &World) {
     let FlowPlan { max_staleness, prompts_per_step, group_size, drop_groups_without_spread, .. } = world.plan;
-    let published: Vec<u64> = world.log.iter().filter_map(|c| if let Command::Publish { version } = c { Some(*version) } else { None }).collect();
+    let published: Vec<u64> =
+        world.log.iter().filter_map(|c| if let Command::Publish { version } = c { Some(*version) } else { None }).collect();
     for (step, groups) in credited(world) {
         let version = world.boundaries[&(step - 1)].state.version;
         assert!((1..=prompts_per_step).contains(&groups.len()));

@@ -70,7 +70,10 @@ fn when_the_launcher_is_gone_its_peers_know_at_once() {
             Err(error) => break error,
         }
     };
-    assert!(clock.elapsed() < Duration::from_millis(500) && error.to_string().contains("the connection to the launcher is gone"), "{error}");
+    assert!(
+        clock.elapsed() < Duration::from_millis(500) && error.to_string().contains("the connection to the launcher is gone"),
+        "{error}"
+    );
     assert!(matches!(link.send(&String::new(), LONG), Err(TransportError::Closed { .. })));
     assert!(TestLink::connect(dir.path(), "control", &Hello::of("late", 1), limits()).is_err());
     let _taken_over = crate::hub(dir.path());
