@@ -16,6 +16,8 @@ use crate::{Fault, Scenario};
 
 /// After the last fault a run ends within this, in milliseconds: the longest waits of every step, one after another, and room.
 const PROGRESS_MS: u64 = 180_000;
+/// No run has as many events as this.
+const MOST_EVENTS: u64 = 200_000;
 /// A process that says nothing for this long counts as hung.
 const SILENCE_MS: u64 = 1_500;
 /// How long it takes to see that a process is dead.
@@ -154,6 +156,9 @@ impl<'a> World<'a> {
         self.begin()?;
         while !self.tally.done {
             self.tally.events += 1;
+            if self.tally.events > MOST_EVENTS {
+                return Err(format!("{MOST_EVENTS} events and no end: something goes round in circles"));
+            }
             let tick = self.life.pool.deadline().map(|(at, _)| at.max(self.now));
             let next = self.due.first_key_value().map(|(key, _)| *key);
             let at = match (tick, next) {
@@ -317,7 +322,9 @@ impl<'a> World<'a> {
     fn over(&mut self, outcome: Outcome) -> Result<(), String> {
         match outcome {
             // A run that starved or was not finite is mended and resumed, as one that was stopped; so every run comes to its end.
-            Outcome::Stopped { .. } | Outcome::NotSaved { .. } | Outcome::Starved { .. } | Outcome::NotFinite { .. } => self.end_life(false),
+            Outcome::Stopped { .. } | Outcome::NotSaved { .. } | Outcome::Starved { .. } | Outcome::NotFinite { .. } => {
+                self.end_life(false)
+            }
             Outcome::Done => {
                 self.disk.fs.set_trouble(None);
                 self.tally.metrics = self.disk.metrics();

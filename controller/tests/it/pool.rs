@@ -105,7 +105,11 @@ impl Bench {
 
     /// All actors do all they are told.
     fn settle(&mut self) {
-        while self.gave_up.is_none() {
+        for turn in 0.. {
+            assert!(turn < 10_000, "the pool comes to no rest; it waits for {:?}", self.pool.deadline());
+            if self.gave_up.is_some() {
+                return;
+            }
             let next = self.jobs.iter().find(|(_, jobs)| !jobs.is_empty()).map(|(who, _)| *who);
             let Some(who) = next else {
                 let Some((at, _)) = self.pool.deadline() else { return };
@@ -229,6 +233,47 @@ fn a_late_result_of_a_frozen_actor_is_thrown_away_and_its_part_redone_by_another
     let metrics = bench.pool.take_metrics();
     let count = |name| metrics.get(name).unwrap();
     assert_eq!((count("spread/redone"), count("spread/late"), count("spread/restarts")), (1.0, 1.0, 1.0));
+}
+
+#[test]
+fn a_result_counts_under_the_lease_that_its_part_has_now_and_under_no_other() {
+    let mut bench = Bench::new(plan(1, 0));
+    bench.settle();
+    bench.generate(&batch(1, 1));
+    let who = *bench.jobs.iter().find(|(_, jobs)| !jobs.is_empty()).unwrap().0;
+    let Some(PoolEvent::Generated { lease, id, part, groups, .. }) = bench.act(who) else { panic!("it generates") };
+    for (lease, part) in [(lease + 1, part), (lease - 1, part), (lease, part + 1)] {
+        bench.event(PoolEvent::Generated { who, lease, id, part, groups: groups.clone() });
+        assert!(bench.committed.is_empty());
+    }
+    bench.event(PoolEvent::Generated { who, lease, id, part, groups });
+    assert_eq!((bench.committed.len(), bench.metric("spread/late")), (1, 3.0));
+}
+
+/// A process that is started anew knows nothing of what the one before it had taken.
+#[test]
+fn weights_are_everywhere_only_when_every_process_that_lives_has_taken_them_itself() {
+    let mut bench = Bench::new(plan(2, 0));
+    bench.settle();
+    let commands = bench.pool.publish(2, 0).unwrap();
+    bench.take(commands);
+    let [a, b] = bench.live.iter().copied().collect::<Vec<_>>()[..] else { panic!("two live") };
+    let taken = bench.act(a).unwrap();
+    bench.event(taken);
+    bench.live.remove(&a);
+    bench.jobs.remove(&a);
+    bench.event(PoolEvent::Left { who: a, why: "was killed".into() });
+    bench.now = 1000;
+    bench.event(PoolEvent::Tick);
+    let again = ActorId { incarnation: 2, ..a };
+    let joined = bench.act(again).unwrap();
+    bench.event(joined);
+    let taken = bench.act(b).unwrap();
+    bench.event(taken);
+    assert!(bench.settled.is_empty(), "{again} has not taken them");
+    let taken = bench.act(again).unwrap();
+    bench.event(taken);
+    assert_eq!(bench.settled, [2]);
 }
 
 #[test]
