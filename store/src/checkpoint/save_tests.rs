@@ -57,6 +57,18 @@ fn a_full_disk_is_said_with_path_needed_and_free_bytes() {
     assert!(text.contains("step-2.tmp-") && text.contains("bytes are needed and 2000 are free"), "{text}");
 }
 
+/// Whoever writes weights has errors of its own around the system's.
+#[test]
+fn a_full_disk_is_known_under_the_errors_of_whoever_writes() {
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot write tensor `x`")]
+    struct Wrapped(#[source] std::io::Error);
+    let (_root, run) = run_with_checkpoints(&[1]);
+    let full = || std::io::Error::other(Wrapped(std::io::Error::from_raw_os_error(28)));
+    let text = run.save(2, vec![Blob::new("model.safetensors", move |_| Err(full()))], meta(2, false)).unwrap_err().to_string();
+    assert!(text.contains("bytes are needed and"), "{text}");
+}
+
 #[test]
 fn a_blob_that_fails_fails_the_save_and_names_the_file() {
     let (_root, run) = run_with_checkpoints(&[1]);

@@ -146,15 +146,16 @@ fn handles() -> usize {
 pub(crate) fn flood(_: &Args) -> Outcome {
     let stage = Stage::new();
     let before = handles();
-    let waves = (0..100).map(|wave| {
-        holds(|| {
+    let waves = (0..100).flat_map(|wave| {
+        let held = holds(|| {
             let open: Vec<UnixStream> = (0..100).map(|_| stage.raw()).collect();
             if wave % 10 == 0 {
                 stage.works();
                 let held = handles() - before - open.len();
                 assert!(held < 64, "the hub holds {held} handles");
             }
-        })
+        });
+        vec![held; 100]
     });
     let outcome = crate::count(waves.collect::<Vec<_>>());
     stage.works();

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use collimate_store::{FileState, model::sweep, verify};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::point::Point;
 use crate::row::{Args, Count, Outcome, holds};
@@ -148,6 +149,8 @@ pub(crate) fn second_learner(_: &Args) -> Outcome {
     crate::count([holds(|| {
         let mut first = bench.train("run", &[]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         wait_until("the first checkpoint", &mut first, || bench.checkpoint("run", 1).exists());
+        // It stands still, so that it is not done before the second one is there.
+        kill_process(Pid::from_child(&first), Signal::STOP).unwrap();
         let second = said(&mut bench.train("run", &["--resume"])).with_code(2);
         second.telling(&["is in use by", &format!("pid {}", first.id()), "on host"]);
         first.kill().unwrap();

@@ -1,6 +1,5 @@
 //! Runs under strace: to see every call, or to hit one of them.
 
-use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -69,18 +68,25 @@ pub(crate) fn hit(command: &Command, point: &Point, how: Hit) -> Output {
         Hit::Errors(errno) => format!("error={errno}:when={}+", point.k),
     };
     let (trace, inject) = (format!("trace={}", point.call), format!("inject={}:{what}", point.call));
-    let list = ["-D", "-f", "--seccomp-bpf", "-o", "/dev/null", "-e", &trace, "-e", &inject, "-P", &point.path];
-    finish(under(&words(&list), command)).1
+    // Not `--seccomp-bpf`, which is quicker: strace 6.1 injects nothing under it.
+    let mut list = words(&["-D", "-f", "-o", "/dev/null", "-e", &trace, "-e", &inject]);
+    for path in candidates(&point.path) {
+        list.extend(["-P".to_owned(), path]);
+    }
+    finish(under(&list, command)).1
+}
+
+/// The paths that a path of the watched run may have in this one: the name of an event file holds the second in which the run began.
+fn candidates(path: &str) -> Vec<String> {
+    const EVENTS: &str = "/events.out.tfevents.";
+    let Some((before, after)) = path.split_once(EVENTS) else { return vec![path.to_owned()] };
+    let rest = after.trim_start_matches(|c: char| c.is_ascii_digit());
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |t| t.as_secs());
+    (now..now + 20).map(|second| format!("{before}{EVENTS}{second}{rest}")).collect()
 }
 
 fn finish(mut shell: Command) -> (u32, Output) {
     let child = shell.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("sh can be started");
     let pid = child.id();
     (pid, child.wait_with_output().unwrap())
-}
-
-/// A command with more words.
-pub(crate) fn with<S: AsRef<OsStr>>(mut command: Command, more: impl IntoIterator<Item = S>) -> Command {
-    command.args(more);
-    command
 }

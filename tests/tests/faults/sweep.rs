@@ -26,18 +26,22 @@ pub(crate) fn train(bench: &Bench, name: &str, keep: u64, more: &[&str]) -> Comm
     bench.train(name, &words)
 }
 
+fn runs(bench: &Bench) -> String {
+    bench.path("runs").display().to_string()
+}
+
 /// The undisturbed run, and the points of one of its saves.
 pub(crate) fn points(bench: &Bench, keep: u64) -> Vec<Point> {
     let (output, calls) = watch(&train(bench, "watched", keep, &[]), &bench.path("calls.log"));
     Said::from(output).with_code(0);
-    let named = |text: &str| text.replace("/watched/", "/NAME/");
+    let named = |text: &str| text.replace(&format!("{}/watched", runs(bench)), &format!("{}/NAME", runs(bench)));
     let points = of_save(&calls, &bench.run_dir("watched"), SAVE);
     points.into_iter().map(|p| Point { path: named(&p.path), line: named(&p.line), ..p }).collect()
 }
 
 /// The point in a run of another name.
 pub(crate) fn in_run(point: &Point, name: &str) -> Point {
-    Point { path: point.path.replace("/NAME/", &format!("/{name}/")), ..point.clone() }
+    Point { path: point.path.replace("/runs/NAME", &format!("/runs/{name}")), ..point.clone() }
 }
 
 /// Asserts that a run ended as another did: its last checkpoint and every line of its metrics.
