@@ -47,3 +47,11 @@ pub fn cpu_flags() -> String {
     let have: Vec<&str> = known.into_iter().filter(|k| flags.split(' ').any(|f| f == *k)).collect();
     format!("{}: {}", field("model name"), have.join(" "))
 }
+
+/// How many files this process may have open; none where the system does not tell.
+#[must_use]
+pub fn open_files() -> Option<u64> {
+    let text = fs::read_to_string("/proc/self/limits").ok()?;
+    let line = text.lines().find_map(|l| l.strip_prefix("Max open files"))?;
+    line.split_ascii_whitespace().next()?.parse().ok()
+}

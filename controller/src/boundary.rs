@@ -7,6 +7,8 @@
 //!     the next step, or Finish(outcome)
 //! ```
 //!
+//! A save that fails is answered by `NotSaved`: the run goes on with what was saved before, until too many fail in a row or none is left.
+//!
 //! No checkpoint is without the evaluation of its boundary, so a resumed run goes on behind both.
 
 use collimate_types::FlowPlan;
@@ -28,20 +30,22 @@ pub(crate) enum Wait {
 pub(crate) struct Boundary {
     pub(crate) wait: Option<Wait>,
     new_best: bool,
+    /// The best before this boundary.
+    best_before: Option<Best>,
 }
 
 impl Boundary {
     /// The boundary after `state.step` steps. Returns the first command, if the boundary has one.
-    pub(crate) fn reach(plan: &FlowPlan, state: &ControllerState, stopping: bool) -> (Self, Option<Command>) {
+    pub(crate) fn reach(plan: &FlowPlan, state: &ControllerState, save_now: bool) -> (Self, Option<Command>) {
         let step = state.step;
         let due = plan.eval_every > 0 && (step.is_multiple_of(plan.eval_every) || step >= plan.steps);
-        let mut here = Self { wait: None, new_best: false };
+        let mut here = Self { wait: None, new_best: false, best_before: state.best };
         // A stop waits for it: without this score a resumed run would call another checkpoint the best.
         if due {
             here.wait = Some(Wait::Evaluated);
             return (here, Some(Command::Evaluate { step }));
         }
-        let save = here.save(plan, state, stopping);
+        let save = here.save(plan, state, save_now);
         (here, save)
     }
 
@@ -62,6 +66,11 @@ impl Boundary {
             self.new_best = true;
         }
         self.save(plan, state, stopping)
+    }
+
+    /// The save failed: the best of the run is one that is on the disk, so what would have been the best is none.
+    pub(crate) fn not_saved(&mut self, state: &mut ControllerState) {
+        state.best = self.best_before;
     }
 
     /// The save of this boundary, if one is due. The model a run starts from is not saved again.

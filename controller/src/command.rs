@@ -69,7 +69,7 @@ pub enum Command {
         /// The boundary: how many steps are done.
         step: u64,
     },
-    /// Save a checkpoint of a boundary, with [`Controller::state`](crate::Controller::state) in it. Answer: `Saved`.
+    /// Save a checkpoint of a boundary, with [`Controller::state`](crate::Controller::state) in it. Answer: `Saved` or `NotSaved`.
     Save {
         /// The boundary.
         step: u64,
@@ -97,6 +97,15 @@ pub enum Outcome {
     Starved {
         /// How many.
         steps: u64,
+    },
+    /// A checkpoint could not be saved, and there is no later one: it was the last, or too many failed in a row.
+    NotSaved {
+        /// The boundary that is not on the disk.
+        step: u64,
+        /// How many saves failed in a row.
+        saves: u32,
+        /// The boundary of the newest checkpoint that is.
+        saved_step: Option<u64>,
     },
     /// So many steps in a row made no update because the loss or a gradient was not finite.
     NotFinite {

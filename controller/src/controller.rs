@@ -10,6 +10,9 @@ use crate::flow::online::Step;
 use crate::flow::{Ending, Progress, Setting};
 use crate::{Command, ControllerError, ControllerState, Event, Outcome, Phase, View};
 
+/// So many saves that fail in a row end the run: what it learns is not kept.
+pub const MAX_FAILED_SAVES: u32 = 3;
+
 /// Where the machine is.
 #[derive(Debug, Clone)]
 enum Place {
@@ -30,15 +33,20 @@ pub struct Controller {
     place: Place,
     counts: Counts,
     stopping: bool,
+    /// Whether a save was asked for at the next boundary.
+    save_asked: bool,
     /// The boundary of the newest checkpoint.
     saved: Option<u64>,
+    /// How many saves failed since the last one that did not.
+    failed_saves: u32,
 }
 
 impl Controller {
     /// A run before its first step.
     #[must_use]
     pub fn new(plan: FlowPlan, sampling: Arc<Sampling>, seed: Seed) -> Self {
-        let state = ControllerState { seed, step: 0, version: 0, best: None, starved_in_a_row: 0, not_finite_in_a_row: 0 };
+        let state =
+            ControllerState { seed, step: 0, version: 0, best: None, starved_in_a_row: 0, not_finite_in_a_row: 0, recent: Vec::new() };
         Self::at(plan, sampling, state, None)
     }
 
@@ -60,7 +68,7 @@ impl Controller {
 
     fn at(plan: FlowPlan, sampling: Arc<Sampling>, state: ControllerState, saved: Option<u64>) -> Self {
         let setting = Setting { plan, sampling, seed: state.seed };
-        Self { setting, state, place: Place::Idle, counts: Counts::default(), stopping: false, saved }
+        Self { setting, state, place: Place::Idle, counts: Counts::default(), stopping: false, save_asked: false, saved, failed_saves: 0 }
     }
 
     /// The state of the last boundary: what a checkpoint keeps.
@@ -88,19 +96,28 @@ impl Controller {
         if matches!(event, Event::StopRequested) {
             return Ok(self.stop());
         }
+        if matches!(event, Event::SaveRequested) {
+            self.save_asked = true;
+            return Ok(Vec::new());
+        }
         match &mut self.place {
-            Place::Step(step) => match step.on(event, &self.setting, self.state.version, &mut self.counts)? {
+            Place::Step(step) => match step.on(event, &self.setting, &self.state, &mut self.counts)? {
                 Progress::On(commands) => Ok(commands),
                 Progress::Over(ending) => Ok(self.end_step(ending)),
             },
             Place::Boundary(boundary) => match (boundary.wait, &event) {
                 (Some(Wait::Evaluated), Event::Evaluated { step, score }) if *step == self.state.step => {
-                    let save = boundary.evaluated(&self.setting.plan, &mut self.state, *score, self.stopping);
+                    let save = boundary.evaluated(&self.setting.plan, &mut self.state, *score, self.stopping || self.save_asked);
+                    self.save_asked &= save.is_none();
                     Ok(save.map_or_else(|| self.leave_boundary(), |s| vec![s]))
                 }
                 (Some(Wait::Saved), Event::Saved { step }) if *step == self.state.step => {
-                    self.saved = Some(*step);
+                    (self.saved, self.failed_saves) = (Some(*step), 0);
                     Ok(self.leave_boundary())
+                }
+                (Some(Wait::Saved), Event::NotSaved { step }) if *step == self.state.step => {
+                    boundary.not_saved(&mut self.state);
+                    Ok(self.not_saved())
                 }
                 _ => self.late(&event),
             },
@@ -109,6 +126,7 @@ impl Controller {
                     self.saved = Some(step);
                     Ok(self.finish(Outcome::Stopped { saved_step: self.saved }))
                 }
+                Event::NotSaved { step } if step == self.state.step => Ok(self.not_saved()),
                 event => self.late(&event),
             },
             Place::Idle | Place::Finished => self.late(&event),
@@ -142,7 +160,8 @@ impl Controller {
     }
 
     fn reach_boundary(&mut self) -> Vec<Command> {
-        let (boundary, command) = Boundary::reach(&self.setting.plan, &self.state, self.stopping);
+        let (boundary, command) = Boundary::reach(&self.setting.plan, &self.state, self.stopping || self.save_asked);
+        self.save_asked &= !matches!(command, Some(Command::Save { .. }));
         self.place = Place::Boundary(boundary);
         command.map_or_else(|| self.leave_boundary(), |c| vec![c])
     }
@@ -161,7 +180,7 @@ impl Controller {
         let mut commands = Vec::new();
         match ending {
             Ending::Learned { version, updates, skipped } => {
-                self.state.version = version;
+                self.state.publish(version, self.setting.plan.max_staleness);
                 self.state.starved_in_a_row = 0;
                 self.state.not_finite_in_a_row = if updates == 0 && skipped > 0 { self.state.not_finite_in_a_row + 1 } else { 0 };
             }
@@ -195,6 +214,19 @@ impl Controller {
         self.place = Place::Abandoned;
         let best = self.state.best.is_some_and(|b| b.step == self.state.step);
         vec![Command::Save { step: self.state.step, best, last: true }]
+    }
+
+    /// A save failed: what was saved before stands, and the run goes on to the next one. Without a next one, or after too many, it ends.
+    fn not_saved(&mut self) -> Vec<Command> {
+        self.failed_saves += 1;
+        self.counts.failed_saves += 1;
+        let abandoned = matches!(self.place, Place::Abandoned);
+        let ends = ending(&self.setting.plan, &self.state, self.stopping, self.saved).is_some();
+        if abandoned || ends || self.failed_saves >= MAX_FAILED_SAVES {
+            let (step, saves) = (self.state.step, self.failed_saves);
+            return self.finish(Outcome::NotSaved { step, saves, saved_step: self.saved });
+        }
+        self.leave_boundary()
     }
 
     fn finish(&mut self, outcome: Outcome) -> Vec<Command> {

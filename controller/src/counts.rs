@@ -15,6 +15,8 @@ pub(crate) struct Counts {
     pub(crate) stale: u64,
     /// Steps that ended without an update because no group was left.
     pub(crate) skipped_steps: u64,
+    /// Saves that failed.
+    pub(crate) failed_saves: u64,
 }
 
 impl Counts {
@@ -28,6 +30,7 @@ impl Counts {
             ("rollout/duplicates", counts.duplicates),
             ("rollout/stale", counts.stale),
             ("flow/skipped_steps", counts.skipped_steps),
+            ("flow/failed_saves", counts.failed_saves),
         ] {
             metrics.set(name, count as f64);
         }

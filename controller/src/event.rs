@@ -70,8 +70,15 @@ pub enum Event {
         /// The boundary it holds.
         step: u64,
     },
+    /// A checkpoint could not be saved; everything is as before, and the one before it stands.
+    NotSaved {
+        /// The boundary it would have held.
+        step: u64,
+    },
     /// The first signal: end soon, with a complete checkpoint.
     StopRequested,
+    /// Save at the next boundary, and go on.
+    SaveRequested,
 }
 
 impl Event {
@@ -101,7 +108,9 @@ impl fmt::Display for Event {
             Self::Adopted { version } => write!(f, "adopted, version {version}"),
             Self::Evaluated { step, .. } => write!(f, "evaluated, step {step}"),
             Self::Saved { step } => write!(f, "saved, step {step}"),
+            Self::NotSaved { step } => write!(f, "not saved, step {step}"),
             Self::StopRequested => write!(f, "stop requested"),
+            Self::SaveRequested => write!(f, "save requested"),
         }
     }
 }

@@ -12,6 +12,8 @@
 //! }
 //! ```
 //!
+//! A run over several processes has a second machine beside it: [`pool`], which leases the batches to actors.
+//!
 //! The program of a step stands in `flow/online.rs`, what happens between two steps in `boundary.rs`.
 //!
 //! # What the driver must keep
@@ -29,11 +31,12 @@ mod counts;
 mod error;
 mod event;
 mod flow;
+pub mod pool;
 mod state;
 
 pub use boundary::MAX_STEPS_WITHOUT_UPDATE;
 pub use command::{Command, Outcome};
-pub use controller::Controller;
+pub use controller::{Controller, MAX_FAILED_SAVES};
 pub use error::ControllerError;
 pub use event::Event;
 pub use flow::online::MAX_REQUEUES;

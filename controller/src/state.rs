@@ -21,6 +21,29 @@ pub struct ControllerState {
     pub starved_in_a_row: u64,
     /// How many of the last steps in a row made no update because nothing was finite.
     pub not_finite_in_a_row: u64,
+    /// The versions published before that one, oldest first, as many as the staleness bound reaches back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recent: Vec<WeightsVersion>,
+}
+
+impl ControllerState {
+    /// The oldest version that may be trained on. Age is counted in published versions, one a flow step; a version itself counts updates, of
+    /// which a step makes several.
+    #[must_use]
+    pub fn oldest(&self, max_staleness: u64) -> WeightsVersion {
+        let back = usize::try_from(max_staleness).unwrap_or(usize::MAX).min(self.recent.len());
+        self.recent.get(self.recent.len() - back).copied().unwrap_or(self.version)
+    }
+
+    /// New weights are published.
+    pub(crate) fn publish(&mut self, version: WeightsVersion, max_staleness: u64) {
+        if version != self.version {
+            self.recent.push(self.version);
+            let reach = usize::try_from(max_staleness).unwrap_or(usize::MAX);
+            self.recent.drain(..self.recent.len().saturating_sub(reach));
+            self.version = version;
+        }
+    }
 }
 
 /// The boundary with the best held-out score. Of equal scores the earlier one stays.

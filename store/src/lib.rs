@@ -37,6 +37,8 @@
 //! # }
 //! ```
 //!
+//! The save protocol can be run on a model of a disk that loses power and refuses calls: [`model`].
+//!
 //! This crate reads no clock: where a time is written, it is passed in.
 
 mod checkpoint;
@@ -46,6 +48,7 @@ mod fs;
 mod hash;
 mod lock;
 mod logs;
+pub mod model;
 mod resume;
 mod run_dir;
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! Takes a run back to the moment of a checkpoint.
 
 use std::collections::BTreeMap;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::fs;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use crate::checkpoint::{Checkpoint, existing, set_aside};
@@ -37,15 +37,15 @@ pub(crate) fn rewind(fs: &dyn SaveFs, run: &Path, step: Option<u64>, logs: &BTre
         let path = run.join(name);
         match logs.get(name) {
             None => {
-                fs::remove_file(&path).map_err(failed("remove", &path))?;
+                fs.remove(&path).map_err(failed("remove", &path))?;
                 done.removed.push(name.clone());
             }
             Some(want) if want < have => {
-                cut(&path, *want).map_err(failed("truncate", &path))?;
+                fs.truncate(&path, *want).map_err(failed("truncate", &path))?;
                 done.truncated.insert(name.clone(), have - want);
             }
             Some(want) if want > have => {
-                end_line(&path, name, *have).map_err(failed("truncate", &path))?;
+                end_line(fs, &path, name, *have).map_err(failed("truncate", &path))?;
                 done.short.insert(name.clone(), want - have);
             }
             Some(_) => {}
@@ -62,27 +62,22 @@ pub(crate) fn belongs(checkpoint: &Checkpoint, checkpoints: &Path) -> bool {
     same().unwrap_or(false)
 }
 
-fn cut(path: &Path, bytes: u64) -> io::Result<()> {
-    OpenOptions::new().write(true).open(path)?.set_len(bytes)
-}
-
 /// A file that lost its end may stop inside a line; the next line must not be glued to it.
-fn end_line(path: &Path, name: &str, have: u64) -> io::Result<()> {
+fn end_line(fs: &dyn SaveFs, path: &Path, name: &str, have: u64) -> io::Result<()> {
     if !name.ends_with(".jsonl") {
         return Ok(());
     }
-    let mut file = OpenOptions::new().read(true).write(true).open(path)?;
-    let mut end = have;
-    let mut byte = [0];
-    while end > 0 {
-        file.seek(SeekFrom::Start(end - 1))?;
-        file.read_exact(&mut byte)?;
-        if byte == *b"\n" {
+    let mut file = fs.open(path)?;
+    let (mut chunk, mut at, mut end) = (vec![0; 1 << 16], 0, 0);
+    loop {
+        let got = file.read(&mut chunk)?;
+        if got == 0 {
             break;
         }
-        end -= 1;
+        end = chunk[..got].iter().rposition(|byte| *byte == b'\n').map_or(end, |last| at + last as u64 + 1);
+        at += got as u64;
     }
-    if end < have { file.set_len(end) } else { Ok(()) }
+    if end < have { fs.truncate(path, end) } else { Ok(()) }
 }
 
 impl crate::RunDir {
@@ -180,7 +175,7 @@ mod tests {
         save(&run, 2).unwrap();
         let path = run.path().join("metrics.jsonl");
         let whole = fs::metadata(&path).unwrap().len();
-        cut(&path, whole - 3).unwrap();
+        DiskFs.truncate(&path, whole - 3).unwrap();
         fs::remove_file(run.path().join("rollouts/step_1.jsonl")).unwrap();
         let done = run.resume(&run.latest().unwrap().unwrap()).unwrap();
         assert_eq!(done.short.keys().collect::<Vec<_>>(), ["metrics.jsonl", "rollouts/step_1.jsonl"]);

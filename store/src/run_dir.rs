@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::checkpoint::{
-    Blob, Checkpoint, CheckpointInfo, CheckpointMeta, SavedCheckpoint, Saver, best_step, checkpoints_dir, is_leftover, latest_with,
-    list_names, list_with, step_name,
+    Blob, Checkpoint, CheckpointInfo, CheckpointMeta, SavedCheckpoint, Saver, best_step, checkpoints_dir, latest_with, list_with,
+    remove_leftovers, step_name,
 };
 use crate::error::{StoreError, failed};
 use crate::events::EventFile;
@@ -75,10 +75,7 @@ impl RunDir {
             fs::create_dir_all(&dir).map_err(failed("create", &dir))?;
         }
         let run = Self::new(path.to_owned(), lock);
-        for name in list_names(&*run.fs, path)?.iter().filter(|name| is_leftover(name)) {
-            let left = run.checkpoints_dir().join(name);
-            run.fs.remove(&left).map_err(failed("remove", &left))?;
-        }
+        remove_leftovers(&*run.fs, path)?;
         Ok(run)
     }
 
@@ -261,6 +258,7 @@ fn bad_name(name: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checkpoint::list_names;
     use crate::testing::{run_with_checkpoints, save, save_best};
 
     #[test]

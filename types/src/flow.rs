@@ -41,7 +41,7 @@ pub struct FlowPlan {
     pub drop_groups_without_spread: bool,
     /// How many refills of a step are tried before it goes on with the groups it has.
     pub max_refills: u32,
-    /// How many versions old a rollout may be when it is trained on; 0 is on-policy.
+    /// How many published versions old a rollout may be when it is trained on, one a flow step; 0 is on-policy.
     pub max_staleness: u64,
     /// Held-out evaluation before the first step, every so many steps, and at the end; 0 = never.
     pub eval_every: u64,

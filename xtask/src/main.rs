@@ -1,4 +1,4 @@
-//! The tasks of the house: `cargo xtask setup | demo | test | ci | tidy | fmt`.
+//! The tasks of the house: `cargo xtask setup | demo | test | faults | simulate | ci | tidy | fmt`.
 //!
 //! This crate depends on nothing but the standard library, so that it compiles in seconds on a machine that has
 //! nothing yet, and it never links LibTorch: it is what brings LibTorch.
@@ -8,6 +8,7 @@ mod ci;
 mod demo;
 mod deny;
 mod fmt;
+mod programs;
 mod say;
 mod setup;
 mod test;
@@ -26,6 +27,8 @@ const USAGE: &str = "usage: cargo xtask TASK
   setup                    LibTorch and the small real model into the per-user cache; `.libtorch` points there
   demo [--seed N] [--again]  set-up, build, then `collimate demo`
   test [CARGO TEST ARGS]   set-up, build, every test
+  faults [--json] [--seed N] [ROW..]  every row of the table of faults, injected and counted (docs/reliability.md)
+  simulate [--seeds N] [--from N] | seed=N  a whole run under random faults, from seeds
   ci [--no-test]           fmt, tidy, clippy, docs, deny and the tests, as on the build machine
   tidy                     the rules that no compiler checks
   fmt [--check]            rustfmt over every Rust file
@@ -53,6 +56,8 @@ fn run(here: &Checkout, task: &str, rest: &[String]) -> Done<bool> {
         ("setup", []) => setup::run(here).map(drop)?,
         ("demo", _) => demo::run(here, rest)?,
         ("test", _) => test::run(here, rest)?,
+        ("faults", _) => programs::faults(here, rest)?,
+        ("simulate", _) => programs::simulate(here, rest)?,
         ("ci", []) => ci::run(here, true)?,
         ("ci", ["--no-test"]) => ci::run(here, false)?,
         ("tidy", []) => tidy::run(here)?,

@@ -7,7 +7,7 @@ use std::path::Path;
 use collimate_controller::{Controller, ControllerState};
 use collimate_learners::LearnerState;
 use collimate_models::{Model, TensorFile, config_json, generation_config_json, write_weights};
-use collimate_store::{Blob, Checkpoint, CheckpointMeta, hash_bytes};
+use collimate_store::{Blob, Checkpoint, CheckpointMeta, StoreError, hash_bytes};
 use collimate_text::Tokenizer;
 use serde::{Deserialize, Serialize};
 
@@ -58,8 +58,8 @@ pub(crate) fn versions(threads: usize) -> BTreeMap<String, String> {
 }
 
 impl Driver<'_> {
-    /// Saves the boundary `step`.
-    pub(super) fn save(&mut self, step: u64, best: bool) -> Result<(), Exit> {
+    /// Saves the boundary `step`; `false` if the disk refused: then everything is as before, and the run may go on.
+    pub(super) fn save(&mut self, step: u64, best: bool) -> Result<bool, Exit> {
         self.ui.phase("save");
         let finite = self.model.params().iter().all(|p| f64::try_from(p.value().detach().sum(tch::Kind::Double)).is_ok_and(f64::is_finite));
         if !finite {
@@ -90,11 +90,18 @@ impl Driver<'_> {
         blobs.push(Blob::new(OPTIMIZER, |out| learner.optimizer().write(model, out).map_err(io::Error::other)));
         blobs.push(Blob::bytes(RNG, rng));
         blobs.push(Blob::bytes("trainer/config.toml", self.job.files.config.clone()));
-        let saved = self.run.save(step, blobs, meta).or_failed()?;
+        let saved = match self.run.save(step, blobs, meta) {
+            Ok(saved) => saved,
+            Err(error @ (StoreError::Io { .. } | StoreError::NoSpace { .. })) => {
+                self.ui.note(format!("warning: step {step} is not saved, the checkpoint before it stands: {error}"));
+                return Ok(false);
+            }
+            Err(error) => return Err(error).or_failed(),
+        };
         for warning in saved.warnings {
             self.ui.note(format!("warning: {warning}"));
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Takes a checkpoint back: everything but the weights, which the model was loaded with.

@@ -156,6 +156,10 @@ impl<'a> Driver<'a> {
                 self.summary.outcome = Some(outcome);
                 break;
             }
+            if self.signals.take_save() {
+                self.ui.note("a checkpoint is asked for; it is saved at the next boundary");
+                todo.extend(self.controller.on(Event::SaveRequested).or_failed()?);
+            }
             if !stopping && self.signals.asked() {
                 stopping = true;
                 let more = self.controller.on(Event::StopRequested).or_failed()?;
@@ -207,7 +211,9 @@ impl<'a> Driver<'a> {
             Command::Publish { version } => Ok(Some(Event::Published { version })),
             Command::Adopt { version } => Ok(Some(Event::Adopted { version })),
             Command::Evaluate { step } => self.evaluate(step).map(Some),
-            Command::Save { step, best, .. } => self.save(step, best).map(|()| Some(Event::Saved { step })),
+            Command::Save { step, best, .. } => {
+                self.save(step, best).map(|saved| Some(if saved { Event::Saved { step } } else { Event::NotSaved { step } }))
+            }
             Command::Finish(_) => Ok(None),
         }
     }

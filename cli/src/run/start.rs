@@ -7,7 +7,10 @@ use collimate_store::{Checkpoint, RunDir};
 use super::{Board, Driver, Job, Parts, Signals, Summary, Ui, differences};
 use crate::config::{Layer, OnResume, Purpose, diff, load as load_config};
 use crate::exit::{Code, Exit, OrExit, refused};
-use crate::session;
+use crate::{machine, session};
+
+/// Files that a run may have open at once: its logs, the model's files while they are read, a checkpoint, and LibTorch's own.
+const OPEN_FILES: u64 = 64;
 
 /// How a run begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +27,9 @@ pub enum Begin {
 /// As the parts that fail say.
 pub fn start(job: &Job, begin: Begin) -> Result<Summary, Exit> {
     let path = job.files.root.join(&job.files.name);
+    if let Some(limit) = machine::open_files().filter(|limit| *limit < OPEN_FILES) {
+        return Err(refused(format!("a process may open {limit} files here, a run needs {OPEN_FILES}; raise the limit, `ulimit -n 1024`")));
+    }
     let signals = Signals::catch()?;
     let (run, checkpoint) = match begin {
         Begin::New => {

@@ -3,7 +3,7 @@
 //! ```text
 //! step s at version v:
 //!     tasks        Draw      { s, r, count }   -> Drawn         r = 0, count = P
-//!     generate     Generate  ( batch s.r )     -> Generated     groups older than v - max_staleness are refused
+//!     generate     Generate  ( batch s.r )     -> Generated     groups older than max_staleness publications are refused
 //!     score        Score     { s.r, groups }   -> Scored        groups that cannot be compared (or have no spread, if the plan says so)
 //!                                                               are dropped
 //!     again        r += 1: first the prompts of refused groups, back to generate, MAX_REQUEUES times; then, while groups miss, new
@@ -25,7 +25,7 @@ use collimate_types::{BatchId, Prompt, Role, RolloutBatch, RolloutGroup, Rollout
 
 use super::{Ending, Progress, Setting};
 use crate::counts::Counts;
-use crate::{Command, ControllerError, Event, Phase};
+use crate::{Command, ControllerError, ControllerState, Event, Phase};
 
 /// How often a step asks again for a batch that came back older than the plan allows, before it goes on without those groups.
 pub const MAX_REQUEUES: u32 = 3;
@@ -100,7 +100,7 @@ impl Step {
         &mut self,
         event: Event,
         setting: &Setting,
-        version: WeightsVersion,
+        state: &ControllerState,
         counts: &mut Counts,
     ) -> Result<Progress, ControllerError> {
         if event.redone() && !self.awaits(&event) {
@@ -114,7 +114,7 @@ impl Step {
             }
             (Stage::Generate(batch), Event::Generated { id, groups }) => {
                 let batch = batch.clone();
-                self.generated(setting, version, &batch, id, groups, counts)
+                self.generated(setting, state, &batch, id, groups, counts)
             }
             (Stage::Score { tasks, .. }, Event::Scored { id, groups }) => {
                 let tasks = tasks.clone();
@@ -126,7 +126,7 @@ impl Step {
                 Ok(Progress::On(vec![Command::Credit { step: self.number, groups }]))
             }
             (Stage::Credit, Event::Credited { step }) if step == self.number => Ok(Progress::On(self.update(setting))),
-            (Stage::Update, Event::Updated(report)) if report.step == self.number => self.updated(&report, version),
+            (Stage::Update, Event::Updated(report)) if report.step == self.number => self.updated(&report, state.version),
             (Stage::Publish(learned), Event::Published { version: v }) if v == learned.version => {
                 self.stage = Stage::Adopt(*learned);
                 Ok(Progress::On(vec![Command::Adopt { version: v }]))
@@ -179,7 +179,7 @@ impl Step {
     fn generated(
         &mut self,
         setting: &Setting,
-        version: WeightsVersion,
+        state: &ControllerState,
         batch: &RolloutBatch,
         id: BatchId,
         mut groups: Vec<RolloutGroup>,
@@ -192,10 +192,10 @@ impl Step {
             self.count(&event, "completions in a group", group.rollouts.len(), request.group)?;
         }
         let newest = groups.iter().flat_map(|g| &g.rollouts).map(|r| r.versions.0.max(r.versions.1)).max();
-        if let Some(got) = newest.filter(|v| *v > version) {
-            return Err(ControllerError::Version { event, got, rule: "the newest that an actor can run is", version });
+        if let Some(got) = newest.filter(|v| *v > state.version) {
+            return Err(ControllerError::Version { event, got, rule: "the newest that an actor can run is", version: state.version });
         }
-        let oldest = version.saturating_sub(setting.plan.max_staleness);
+        let oldest = state.oldest(setting.plan.max_staleness);
         let stale = |g: &RolloutGroup| g.rollouts.iter().any(|r| r.versions.0 < oldest);
         let refused: Vec<Arc<Prompt>> = groups.iter().filter(|g| stale(g)).map(|g| g.prompt.clone()).collect();
         counts.stale += refused.len() as u64;

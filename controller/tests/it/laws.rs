@@ -72,11 +72,14 @@ fn credited(world: &World) -> impl Iterator<Item = (u64, &Vec<ScoredGroup>)> {
 
 fn updates_are_fresh_and_comparable(world: &World) {
     let FlowPlan { max_staleness, prompts_per_step, group_size, drop_groups_without_spread, .. } = world.plan;
+    let published: Vec<u64> =
+        world.log.iter().filter_map(|c| if let Command::Publish { version } = c { Some(*version) } else { None }).collect();
     for (step, groups) in credited(world) {
         let version = world.boundaries[&(step - 1)].state.version;
         assert!((1..=prompts_per_step).contains(&groups.len()));
         for group in groups {
-            assert!(group.group.rollouts.iter().all(|r| r.versions.0 + max_staleness >= version), "step {step} trains on a stale group");
+            let later = |drawn_by| published.iter().filter(|v| (drawn_by + 1..=version).contains(*v)).count() as u64;
+            assert!(group.group.rollouts.iter().all(|r| later(r.versions.0) <= max_staleness), "step {step} trains on a stale group");
             assert!(group.scores().count() >= group_size.min(2));
             assert!(group.has_spread() || !drop_groups_without_spread);
         }

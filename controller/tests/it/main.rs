@@ -9,6 +9,8 @@
 )]
 
 mod laws;
+mod pool;
 mod resume;
 mod rules;
+mod saves;
 mod world;

@@ -22,13 +22,15 @@ pub struct Script {
     pub not_finite: f64,
     /// A result that may come twice does, at once or later.
     pub twice: f64,
+    /// A save fails.
+    pub unsaved: f64,
     /// How many prompts the data have.
     pub prompts: u64,
 }
 
 impl Script {
     pub fn kind() -> Self {
-        Self { seed: Seed(5), stale: 0.0, unscored: 0.0, not_finite: 0.0, twice: 0.0, prompts: u64::MAX }
+        Self { seed: Seed(5), stale: 0.0, unscored: 0.0, not_finite: 0.0, twice: 0.0, unsaved: 0.0, prompts: u64::MAX }
     }
 }
 
@@ -208,7 +210,7 @@ impl World {
         let mut groups = Vec::new();
         for request in &batch.requests {
             let stale = request.seed.fork("stale", 0).uniform(0) < self.script.stale;
-            let oldest = version.saturating_sub(self.plan.max_staleness);
+            let oldest = self.controller.state().oldest(self.plan.max_staleness);
             let drawn_by = if stale { oldest.saturating_sub(1) } else { oldest };
             let rollouts = (0..request.group).map(|_| rollout((drawn_by, version))).collect();
             groups.push(RolloutGroup { prompt: Arc::clone(&request.prompt), rollouts });
@@ -242,6 +244,10 @@ impl World {
     }
 
     fn save(&mut self, step: u64) {
+        if self.chance("unsaved", step, self.script.unsaved) {
+            self.inbox.push_back(Event::NotSaved { step });
+            return;
+        }
         let state = self.controller.state();
         assert_eq!(state.step, step, "the state is the boundary's");
         let cursor = if self.note.0 == step { self.note.1 } else { self.cursor };
@@ -302,6 +308,6 @@ prop_compose! {
         seed: u64, stale in 0.0..0.6, unscored in 0.0..0.8, not_finite in 0.0..0.5, twice in 0.0..0.7,
         prompts in prop_oneof![Just(u64::MAX), 0_u64..40],
     ) -> Script {
-        Script { seed: Seed(seed), stale, unscored, not_finite, twice, prompts }
+        Script { seed: Seed(seed), stale, unscored, not_finite, twice, unsaved: 0.0, prompts }
     }
 }

@@ -12,6 +12,9 @@ mod verify;
 
 use std::path::{Path, PathBuf};
 
+use crate::error::{StoreError, failed};
+use crate::fs::SaveFs;
+
 pub use blob::{Blob, BlobWriter};
 pub use find::{Checkpoint, CheckpointInfo, Skipped, checkpoints, latest};
 pub(crate) use find::{existing, latest_with, list_names, list_with};
@@ -40,6 +43,15 @@ pub(crate) fn step_of(name: &str) -> Option<u64> {
 /// Whether a name is that of a save that never ended, or of a checkpoint on its way out: either may be removed by whoever has the lock.
 pub(crate) fn is_leftover(name: &str) -> bool {
     name.starts_with("step-") && (name.contains(".tmp-") || name.contains(".gone-"))
+}
+
+/// Removes what an interrupted save left. For whoever has the lock.
+pub(crate) fn remove_leftovers(fs: &dyn SaveFs, run: &Path) -> Result<(), StoreError> {
+    for name in list_names(fs, run)?.iter().filter(|name| is_leftover(name)) {
+        let left = checkpoints_dir(run).join(name);
+        fs.remove(&left).map_err(failed("remove", &left))?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

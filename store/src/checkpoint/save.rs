@@ -237,12 +237,25 @@ impl Saver<'_> {
     /// Says of a full disk how much is missing. Called when the unfinished files are gone again.
     fn explain(&self, error: StoreError, needed: u64) -> StoreError {
         match error {
-            StoreError::Io { error, path, .. } if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {
+            StoreError::Io { error, path, .. } if is_full(&error) => {
                 StoreError::NoSpace { path, needed, free: self.fs.free_bytes(self.run).unwrap_or(0) }
             }
             other => other,
         }
     }
+}
+
+/// Whether a full disk is at the bottom of an error: a blob's closure may have wrapped it in errors of its own.
+fn is_full(error: &io::Error) -> bool {
+    let full = |e: &io::Error| matches!(e.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        if error.downcast_ref::<io::Error>().is_some_and(full) {
+            return true;
+        }
+        next = error.source();
+    }
+    false
 }
 
 /// Takes a checkpoint out of the sequence without losing it: it becomes `step-N.set-aside`, in place of an earlier one of that name.

@@ -46,6 +46,8 @@ pub trait SaveFs: Debug + Send + Sync {
     fn sync_file(&self, path: &Path) -> io::Result<()>;
     /// Makes the names in a directory durable.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
+    /// Cuts a file to a length; a content that is not there reads as zeros.
+    fn truncate(&self, path: &Path, len: u64) -> io::Result<()>;
     /// Gives a file or a directory another name, in one step.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Removes a file, or a directory with everything in it.

@@ -1,12 +1,9 @@
 //! Runs and file systems for the tests of this crate.
 
-mod mem_fs;
-
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use collimate_types::Metrics;
-pub(crate) use mem_fs::{MemFs, Trouble};
 
 use crate::{Blob, CheckpointMeta, RunDir, SavedCheckpoint, StoreError};
 

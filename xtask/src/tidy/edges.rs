@@ -18,7 +18,8 @@ const ALLOWED: [(&str, &[&str]); 17] = [
     ("datasets", &["types", "text", "parquet"]),
     ("datasets/parquet", &[]),
     ("models", &["types", "weights", "algorithms", "bridge"]),
-    ("transport", &["types", "bridge", "sys"]),
+    ("transport", &["types", "sys"]),
+    ("simulation", &["types", "controller", "store"]),
     ("actors", &["types", "text", "models", "algorithms", "transport", "bridge"]),
     ("learners", &["types", "models", "algorithms", "transport", "bridge"]),
 ];
@@ -26,7 +27,7 @@ const MAY_USE_ALL: [&str; 2] = ["cli", "tests"];
 /// Builds before anything else is there, so it may use nothing at all, not even a crate of others.
 const ALONE: &str = "xtask";
 /// The crates that link LibTorch; whoever writes a reward, a format or an evaluation never compiles it.
-const WITH_LIBTORCH: [&str; 8] = ["algorithms", "bridge", "models", "transport", "actors", "learners", "cli", "tests"];
+const WITH_LIBTORCH: [&str; 7] = ["algorithms", "bridge", "models", "actors", "learners", "cli", "tests"];
 
 /// Checks every member's manifest.
 pub(crate) fn check(files: &[(String, String)]) -> Vec<Finding> {

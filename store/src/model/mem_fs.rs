@@ -1,4 +1,4 @@
-//! A file system in memory that can lose the power and refuse operations.
+//! A file system in memory that can lose the power and refuse calls.
 //!
 //! It keeps every change with a mark whether a sync has covered it. After a power loss what was covered is there, and of the rest
 //! whatever the test picks: disks and kernels may write what nobody asked for, in part and out of order.
@@ -6,19 +6,30 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::path::{Component, Path};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::fs::{Entry, SaveFile, SaveFs};
 
-/// From which operation on the disk refuses, and how.
+/// What a call does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Call {
+    /// It changes a name or a content.
+    Change,
+    /// It makes changes durable.
+    Sync,
+    /// It looks.
+    Read,
+}
+
+/// From which call on the disk refuses, and how.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Trouble {
-    /// The operation that is refused, counted from 0 over everything that changes or syncs something.
-    pub(crate) at: usize,
-    /// The system's number of the error: 5 = EIO, 28 = ENOSPC.
-    pub(crate) errno: i32,
-    /// Whether all later operations are refused too.
-    pub(crate) lasting: bool,
+pub struct Trouble {
+    /// The call that is refused, counted from 0 over all calls.
+    pub at: usize,
+    /// The system's number of the error: 5 = EIO, 28 = ENOSPC, 30 = EROFS, 122 = EDQUOT.
+    pub errno: i32,
+    /// Whether all later calls are refused too. With it a process seems to die there: nothing of what it tries afterwards happens.
+    pub lasting: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -32,67 +43,87 @@ enum Change {
     Link { dir: usize, name: String, node: usize },
     Unlink { dir: usize, name: String },
     Move { from: (usize, String), to: (usize, String) },
-    Write { node: usize, bytes: Vec<u8> },
+    Write { node: usize, at: usize, bytes: Vec<u8> },
+    Cut { node: usize, len: usize },
 }
 
 #[derive(Debug, Default)]
 struct Disk {
     nodes: Vec<Node>,
+    /// Each with whether a sync has covered it.
     changes: Vec<(Change, bool)>,
-    calls: usize,
+    calls: Vec<Call>,
     trouble: Option<Trouble>,
 }
 
-/// Clones share one disk.
+/// A file system in memory. Clones share one disk.
 #[derive(Debug, Clone)]
-pub(crate) struct MemFs {
+pub struct MemFs {
     disk: Arc<Mutex<Disk>>,
-    pub(crate) free: u64,
+    /// What it says is free, in bytes.
+    pub free: u64,
+}
+
+impl Default for MemFs {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl MemFs {
-    pub(crate) fn new() -> Self {
+    /// An empty disk.
+    #[must_use]
+    pub fn new() -> Self {
         let disk = Disk { nodes: vec![Node::Dir(BTreeMap::new())], ..Disk::default() };
         Self { disk: Arc::new(Mutex::new(disk)), free: u64::MAX }
     }
 
     fn disk(&self) -> MutexGuard<'_, Disk> {
-        self.disk.lock().unwrap()
+        self.disk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many operations there were since the last call of this.
-    pub(crate) fn take_calls(&self) -> usize {
+    /// The calls since the last call of this.
+    #[expect(clippy::must_use_candidate, reason = "it is also called to forget them")]
+    pub fn take_calls(&self) -> Vec<Call> {
         std::mem::take(&mut self.disk().calls)
     }
 
-    pub(crate) fn set_trouble(&self, trouble: Option<Trouble>) {
+    /// Lets calls fail from now on, or no more.
+    pub fn set_trouble(&self, trouble: Option<Trouble>) {
         self.disk().trouble = trouble;
     }
 
-    /// Adds to a file as another part of the program would: not through the save, never synced.
-    pub(crate) fn append(&self, path: &str, bytes: &[u8]) {
+    /// Adds to a file as another part of the program would: beside the save, never synced; the file is made if it is not there.
+    ///
+    /// # Errors
+    /// If the directory is not there, or a directory has the name.
+    pub fn append(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         let mut disk = self.disk();
-        let path = Path::new(path);
-        let node = disk.find(path).or_else(|_| disk.link(path, Node::File(Vec::new()))).unwrap();
-        disk.change(Change::Write { node, bytes: bytes.to_vec() });
+        let node = disk.find(path).or_else(|_| disk.link(path, Node::File(Vec::new())))?;
+        let at = disk.content(node)?.len();
+        disk.change(Change::Write { node, at, bytes: bytes.to_vec() });
+        Ok(())
     }
 
     /// How many changes no sync has covered.
-    pub(crate) fn uncovered(&self) -> usize {
+    #[must_use]
+    pub fn uncovered(&self) -> usize {
         self.disk().changes.iter().filter(|(_, synced)| !synced).count()
     }
 
     /// What is there after a power loss: every covered change, and of the others those that `survives` picks by their number; of the last one
-    /// that survives, if it is a write, only half if `torn`.
-    pub(crate) fn after_power_loss(&self, survives: impl Fn(usize) -> bool, torn: bool) -> Self {
+    /// that survives, if it is a write, only half if `torn`. The disk it came from stays as it is.
+    #[must_use]
+    pub fn after_power_loss(&self, survives: impl Fn(usize) -> bool, torn: bool) -> Self {
         let old = self.disk();
         let empty = |node: &Node| match node {
             Node::File(_) => Node::File(Vec::new()),
             Node::Dir(_) => Node::Dir(BTreeMap::new()),
         };
         let mut disk = Disk { nodes: old.nodes.iter().map(empty).collect(), ..Disk::default() };
+        let open = old.changes.iter().filter(|(_, synced)| !synced).count();
+        let last = (0..open).rev().find(|n| survives(*n));
         let mut number = 0;
-        let last = (0..self.count_uncovered(&old)).rev().find(|n| survives(*n));
         for (change, synced) in &old.changes {
             let mut change = change.clone();
             if !synced {
@@ -109,28 +140,21 @@ impl MemFs {
         disk.changes.iter_mut().for_each(|(_, synced)| *synced = true);
         Self { disk: Arc::new(Mutex::new(disk)), free: self.free }
     }
-
-    fn count_uncovered(&self, disk: &Disk) -> usize {
-        disk.changes.iter().filter(|(_, synced)| !synced).count()
-    }
 }
 
 impl Disk {
-    fn call(&mut self) -> io::Result<()> {
-        self.calls += 1;
+    fn call(&mut self, call: Call) -> io::Result<()> {
+        self.calls.push(call);
+        let number = self.calls.len() - 1;
         match self.trouble {
-            Some(t) if self.calls - 1 == t.at || (t.lasting && self.calls > t.at) => Err(io::Error::from_raw_os_error(t.errno)),
+            Some(t) if number == t.at || (t.lasting && number > t.at) => Err(io::Error::from_raw_os_error(t.errno)),
             _ => Ok(()),
         }
     }
 
     fn find(&self, path: &Path) -> io::Result<usize> {
-        let mut at = 0;
-        for part in path.components().filter(|c| matches!(c, Component::Normal(_))) {
-            let name = part.as_os_str().to_str().unwrap();
-            at = *self.dir(at)?.get(name).ok_or(io::ErrorKind::NotFound)?;
-        }
-        Ok(at)
+        let names = path.components().filter_map(|c| if let Component::Normal(name) = c { name.to_str() } else { None });
+        names.into_iter().try_fold(0, |at, name| Ok(*self.dir(at)?.get(name).ok_or(io::ErrorKind::NotFound)?))
     }
 
     fn dir(&self, node: usize) -> io::Result<&BTreeMap<String, usize>> {
@@ -140,9 +164,19 @@ impl Disk {
         }
     }
 
+    fn content(&self, node: usize) -> io::Result<&[u8]> {
+        match &self.nodes[node] {
+            Node::File(content) => Ok(content),
+            Node::Dir(_) => Err(io::ErrorKind::IsADirectory.into()),
+        }
+    }
+
     /// The directory that a path stands in, and its name there.
     fn place(&self, path: &Path) -> io::Result<(usize, String)> {
-        Ok((self.find(path.parent().unwrap())?, path.file_name().unwrap().to_str().unwrap().to_owned()))
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name().and_then(|n| n.to_str())) else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
+        Ok((self.find(parent)?, name.to_owned()))
     }
 
     fn link(&mut self, path: &Path, new: Node) -> io::Result<usize> {
@@ -179,10 +213,19 @@ impl Disk {
                     self.enter(to.0, &to.1, node);
                 }
             }
-            Change::Write { node, bytes } => match &mut self.nodes[*node] {
-                Node::File(content) => content.extend_from_slice(bytes),
-                Node::Dir(_) => panic!("a directory was written to"),
-            },
+            Change::Write { node, at, bytes } => {
+                if let Node::File(content) = &mut self.nodes[*node] {
+                    // A block before it that was lost reads as zeros.
+                    let end = content.len().max(at + bytes.len());
+                    content.resize(end, 0);
+                    content[*at..at + bytes.len()].copy_from_slice(bytes);
+                }
+            }
+            Change::Cut { node, len } => {
+                if let Node::File(content) = &mut self.nodes[*node] {
+                    content.resize(*len, 0);
+                }
+            }
         }
     }
 
@@ -205,7 +248,7 @@ impl Disk {
             *synced |= match change {
                 Change::Link { dir, .. } | Change::Unlink { dir, .. } => *dir == of,
                 Change::Move { from, to } => from.0 == of || to.0 == of,
-                Change::Write { node, .. } => *node == of,
+                Change::Write { node, .. } | Change::Cut { node, .. } => *node == of,
             };
         }
     }
@@ -219,11 +262,12 @@ struct MemFile {
 
 impl Write for MemFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut disk = self.disk.lock().unwrap();
+        let mut disk = self.disk.lock().unwrap_or_else(PoisonError::into_inner);
         // Short writes are legal: a writer that ignores them loses bytes here.
         let some = bytes.len().min(64);
-        disk.call()?;
-        disk.change(Change::Write { node: self.node, bytes: bytes[..some].to_vec() });
+        disk.call(Call::Change)?;
+        let at = disk.content(self.node)?.len();
+        disk.change(Change::Write { node: self.node, at, bytes: bytes[..some].to_vec() });
         Ok(some)
     }
 
@@ -234,8 +278,8 @@ impl Write for MemFile {
 
 impl SaveFile for MemFile {
     fn sync(&mut self) -> io::Result<()> {
-        let mut disk = self.disk.lock().unwrap();
-        disk.call()?;
+        let mut disk = self.disk.lock().unwrap_or_else(PoisonError::into_inner);
+        disk.call(Call::Sync)?;
         disk.sync(self.node);
         Ok(())
     }
@@ -243,19 +287,21 @@ impl SaveFile for MemFile {
 
 impl SaveFs for MemFs {
     fn create_dir(&self, path: &Path) -> io::Result<()> {
-        self.disk().call()?;
-        self.disk().link(path, Node::Dir(BTreeMap::new())).map(drop)
+        let mut disk = self.disk();
+        disk.call(Call::Change)?;
+        disk.link(path, Node::Dir(BTreeMap::new())).map(drop)
     }
 
     fn create_file(&self, path: &Path) -> io::Result<Box<dyn SaveFile>> {
-        self.disk().call()?;
-        let node = self.disk().link(path, Node::File(Vec::new()))?;
+        let mut disk = self.disk();
+        disk.call(Call::Change)?;
+        let node = disk.link(path, Node::File(Vec::new()))?;
         Ok(Box::new(MemFile { disk: Arc::clone(&self.disk), node }))
     }
 
     fn sync_file(&self, path: &Path) -> io::Result<()> {
         let mut disk = self.disk();
-        disk.call()?;
+        disk.call(Call::Sync)?;
         let node = disk.find(path)?;
         disk.sync(node);
         Ok(())
@@ -265,9 +311,19 @@ impl SaveFs for MemFs {
         self.sync_file(path)
     }
 
+    fn truncate(&self, path: &Path, len: u64) -> io::Result<()> {
+        let mut disk = self.disk();
+        disk.call(Call::Change)?;
+        let node = disk.find(path)?;
+        disk.content(node)?;
+        let len = usize::try_from(len).map_err(|_| io::ErrorKind::FileTooLarge)?;
+        disk.change(Change::Cut { node, len });
+        Ok(())
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let mut disk = self.disk();
-        disk.call()?;
+        disk.call(Call::Change)?;
         let (from, to) = (disk.place(from)?, disk.place(to)?);
         disk.dir(from.0)?.get(&from.1).ok_or(io::ErrorKind::NotFound)?;
         if disk.dir(to.0)?.contains_key(&to.1) {
@@ -281,12 +337,13 @@ impl SaveFs for MemFs {
         let mut disk = self.disk();
         let (dir, name) = disk.place(path)?;
         disk.dir(dir)?.get(&name).ok_or(io::ErrorKind::NotFound)?;
-        disk.call()?;
+        disk.call(Call::Change)?;
         disk.unlink(dir, name)
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {
-        let disk = self.disk();
+        let mut disk = self.disk();
+        disk.call(Call::Read)?;
         let entry = |(name, node): (&String, &usize)| match &disk.nodes[*node] {
             Node::File(content) => Entry { name: name.clone(), is_dir: false, bytes: content.len() as u64 },
             Node::Dir(_) => Entry { name: name.clone(), is_dir: true, bytes: 0 },
@@ -295,14 +352,45 @@ impl SaveFs for MemFs {
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn Read>> {
-        let disk = self.disk();
-        match &disk.nodes[disk.find(path)?] {
-            Node::File(content) => Ok(Box::new(io::Cursor::new(content.clone()))),
-            Node::Dir(_) => Err(io::ErrorKind::IsADirectory.into()),
-        }
+        let mut disk = self.disk();
+        disk.call(Call::Read)?;
+        Ok(Box::new(io::Cursor::new(disk.content(disk.find(path)?)?.to_vec())))
     }
 
     fn free_bytes(&self, _: &Path) -> io::Result<u64> {
+        self.disk().call(Call::Read)?;
         Ok(self.free)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(fs: &MemFs, path: &str) -> Option<Vec<u8>> {
+        crate::fs::read(fs, Path::new(path)).ok()
+    }
+
+    #[test]
+    fn only_what_was_synced_is_sure_to_survive_content_and_name_apart() {
+        let fs = MemFs::new();
+        let mut file = fs.create_file(Path::new("/a")).unwrap();
+        file.write_all(b"first").unwrap();
+        file.sync().unwrap();
+        file.write_all(b"second").unwrap();
+        assert_eq!(read(&fs, "/a").unwrap(), b"firstsecond");
+        assert_eq!(read(&fs.after_power_loss(|_| false, false), "/a"), None, "the name was never synced");
+        fs.sync_dir(Path::new("/")).unwrap();
+        assert_eq!(read(&fs.after_power_loss(|_| false, false), "/a").unwrap(), b"first");
+        assert_eq!(read(&fs.after_power_loss(|_| true, true), "/a").unwrap(), b"firstsec");
+    }
+
+    #[test]
+    fn a_lost_write_before_one_that_survives_reads_as_zeros() {
+        let fs = MemFs::new();
+        fs.append(Path::new("/a"), b"12").unwrap();
+        fs.append(Path::new("/a"), b"34").unwrap();
+        fs.sync_dir(Path::new("/")).unwrap();
+        assert_eq!(read(&fs.after_power_loss(|n| n == 1, false), "/a").unwrap(), b"\0\x0034");
     }
 }
