@@ -30,7 +30,8 @@ pub(super) fn bench(args: &BenchRolloutArgs) -> Result<Code, Exit> {
             Arc::new(p)
         })
     };
-    let prompts: Vec<Arc<Prompt>> = bare_questions(&opened.tokenizer, &args.data, most * 4)?.into_iter().filter_map(cut).take(most).collect();
+    let prompts: Vec<Arc<Prompt>> =
+        bare_questions(&opened.tokenizer, &args.data, most * 4)?.into_iter().filter_map(cut).take(most).collect();
     if prompts.len() < most {
         return Err(refused(format!(
             "only {} of {} questions have {} ids; lower --prompt or --batch",
