@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use collimate_datasets::{DataConfig, load};
 use collimate_text::Tokenizer;
-use collimate_types::{Prompt, Seed};
+use collimate_types::{Prompt, Seed, Task};
 use serde_json::{Value, json};
 
 use crate::args::Bench;
@@ -29,6 +29,20 @@ pub(crate) fn bench(args: &Bench) -> Result<Code, Exit> {
 
 /// The first `count` questions of a GSM8K file through the chat template, in file order.
 fn questions(tokenizer: &Tokenizer, file: &Path, count: usize) -> Result<Vec<Arc<Prompt>>, Exit> {
+    tasks(file, count)?.into_iter().map(|t| tokenizer.prompt(t).map(Arc::new).or_refused()).collect()
+}
+
+/// Questions as they stand, without a chat template, so that no two begin alike by design.
+fn bare_questions(tokenizer: &Tokenizer, file: &Path, count: usize) -> Result<Vec<Prompt>, Exit> {
+    let bare = |task: Arc<Task>| {
+        let text = task.text.clone().or_else(|| task.messages.last().map(|m| m.content.clone())).unwrap_or_default();
+        let tokens = tokenizer.encode(&text).or_refused()?;
+        Ok(Prompt { task, text, tokens })
+    };
+    tasks(file, count)?.into_iter().map(bare).collect()
+}
+
+fn tasks(file: &Path, count: usize) -> Result<Vec<Arc<Task>>, Exit> {
     let config = DataConfig { format: "gsm8k".into(), train: Some(file.into()), heldout_rows: 0, shuffle: false, ..DataConfig::default() };
     let join = |errors: Vec<collimate_datasets::DataError>| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
     let split = load(&config, Seed(1)).map_err(join).or_refused()?;
@@ -39,7 +53,7 @@ fn questions(tokenizer: &Tokenizer, file: &Path, count: usize) -> Result<Vec<Arc
             split.train.len()
         )));
     }
-    split.train.tasks.iter().take(count).map(|t| tokenizer.prompt(t.clone()).map(Arc::new).or_refused()).collect()
+    Ok(split.train.tasks.iter().take(count).cloned().collect())
 }
 
 /// Median, least and most.

@@ -10,7 +10,7 @@ use collimate_types::{Prompt, RolloutRequest, Sampling, Seed};
 use serde_json::{Value, json};
 
 use crate::args::BenchRolloutArgs;
-use crate::bench::{ceilings, questions, spread};
+use crate::bench::{bare_questions, ceilings, spread};
 use crate::exit::{Code, Exit, OrExit, refused};
 use crate::{machine, session, trace};
 
@@ -24,10 +24,14 @@ pub(super) fn bench(args: &BenchRolloutArgs) -> Result<Code, Exit> {
     let model = session::load(&opened.source)?;
     let most = args.batch.iter().copied().max().unwrap_or(1);
     // Only questions of at least `prompt` ids can be cut to it, so more are read than are used.
-    let cut = |p: Arc<Prompt>| {
-        (p.tokens.len() >= args.prompt).then(|| Arc::new(Prompt { tokens: p.tokens[..args.prompt].to_vec(), ..(*p).clone() }))
+    let cut = |mut p: Prompt| {
+        (p.tokens.len() >= args.prompt).then(|| {
+            p.tokens.truncate(args.prompt);
+            Arc::new(p)
+        })
     };
-    let prompts: Vec<Arc<Prompt>> = questions(&opened.tokenizer, &args.data, most * 4)?.into_iter().filter_map(cut).take(most).collect();
+    let prompts: Vec<Arc<Prompt>> =
+        bare_questions(&opened.tokenizer, &args.data, most * 4)?.into_iter().filter_map(cut).take(most).collect();
     if prompts.len() < most {
         return Err(refused(format!(
             "only {} of {} questions have {} ids; lower --prompt or --batch",
