@@ -67,6 +67,14 @@ fn a_difference_below_the_error_is_no_agreement() {
         let other = pi.plus(&tiny, b).and_then(|sum| sum.agrees(&pi));
         assert_eq!(other, wanted, "10^-{digits}");
     }
+    // What is left of (√2)² − 2 is error; blown up, it covers numbers that are not 0.
+    let two = Real::integer(2);
+    let large = ten.to_integer_power(70, b).unwrap();
+    let root = two.root(2, b).unwrap();
+    let left = root.times(&root, b).unwrap().minus(&two, b).unwrap();
+    let blown = left.times(&large, b).unwrap().times(&large, b).unwrap();
+    assert_eq!(left.agrees(&Real::zero()), Ok(true));
+    assert_eq!(blown.agrees(&ten.to_integer_power(-20, b).unwrap()), Err(Gap::Unclear));
     assert!(Ball::exact(&BigRational::new(num_bigint::BigInt::from(1) << 600, 3.into())).is_err());
 }
 
