@@ -7,7 +7,7 @@ use std::time::Instant;
 use collimate_rewards::plugin::bare_rollout;
 use collimate_rewards::{RewardSet, lanes, score_all};
 use collimate_types::{Prompt, RolloutGroup, Task, Verdict};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::one::{cases, open};
 use crate::args::OneReward;
@@ -75,7 +75,7 @@ fn repeated(groups: &[RolloutGroup], calls: usize) -> Vec<RolloutGroup> {
 fn made_up(calls: usize, bytes: usize) -> Vec<RolloutGroup> {
     let text: String = "The answer is 42. ".chars().cycle().take(bytes).collect();
     let group = |first: usize| {
-        let task = Task { id: format!("t{first}"), text: None, messages: vec![], truth: Value::from("42"), reward: None };
+        let task = Task { id: format!("t{first}"), text: None, messages: vec![], truth: json!({"answer": "42"}), reward: None };
         let prompt = Prompt { task: Arc::new(task), text: "What is 6 x 7?".into(), tokens: vec![0] };
         RolloutGroup { prompt: Arc::new(prompt), rollouts: vec![bare_rollout(&text); GROUP.min(calls - first)] }
     };
