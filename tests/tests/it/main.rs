@@ -6,6 +6,7 @@ mod bad_models;
 mod bad_recipes;
 mod checkpoints;
 mod command_lines;
+mod data;
 mod generating;
 mod peers;
 mod recipes;
