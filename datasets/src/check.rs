@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::containers::Flow;
-use crate::digest::{self, word};
+use crate::digest::{self, Quick, word};
 use crate::pass::{Located, MAX_LISTED, Pass};
 use crate::{Counts, DataConfig, DataError, Example, Rejected, format_named};
 
@@ -87,10 +87,10 @@ pub fn check_with(path: &Path, config: &DataConfig) -> Result<Report, DataError>
     }
     let mut pass = Pass::new(config, None)?;
     let (mut good, mut list, mut known) = (0, digest::OfList::default(), Known::default());
-    pass.read("train", path, &mut |located| {
+    pass.read("train", path, &Seen::of, &mut |seen| {
         good += 1;
-        list.add(located.example.content());
-        known.add(&located);
+        list.add_hashed(&seen.id, &seen.hash);
+        known.add(&seen);
         Flow::Continue(())
     });
     Ok(Report {
@@ -120,14 +120,33 @@ struct Known {
     duplicates: Vec<Duplicate>,
 }
 
+/// What is kept of a row.
+struct Seen {
+    file: Arc<Path>,
+    line: u64,
+    id: String,
+    hash: [u8; 32],
+    asked: u64,
+    content: u64,
+}
+
+impl Seen {
+    #[expect(clippy::needless_pass_by_value, reason = "the row ends where it was judged")]
+    fn of(located: Located) -> Self {
+        let (example, row) = (&located.example, &located.row);
+        let (asked, content) = Quick::of(example.content());
+        let (asked, hash) = (question(asked, example), digest::of_content(example.content()));
+        Self { file: Arc::clone(&row.file), line: row.line, id: example.id().to_owned(), hash, asked, content }
+    }
+}
+
 impl Known {
-    fn add(&mut self, located: &Located<'_>) {
-        let row = located.row;
+    fn add(&mut self, row: &Seen) {
         if self.files.last().is_none_or(|f| **f != *row.file) {
             self.files.push(Arc::clone(&row.file));
         }
-        let content = word(located.content);
-        match self.first.entry(question(&located.example)) {
+        let content = row.content;
+        match self.first.entry(row.asked) {
             Entry::Vacant(place) => {
                 place.insert((self.files.len() as u32 - 1, u32::try_from(row.line).unwrap_or(u32::MAX), content));
             }
@@ -146,8 +165,7 @@ impl Known {
 }
 
 /// What a row asks. Of a pair: which of the two answers is better, in whichever order they stand.
-fn question(example: &Example) -> u64 {
-    let asked = word(digest::of_question(example.content()));
+fn question(asked: u64, example: &Example) -> u64 {
     let Example::Pair(pair) = example else { return asked };
     let side = |text: String| word(*blake3::hash(text.as_bytes()).as_bytes());
     asked ^ side(pair.chosen.said()).wrapping_add(side(pair.rejected.said()))

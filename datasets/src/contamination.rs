@@ -21,7 +21,7 @@ impl Contamination {
     }
 
     /// Adds the prompt of an evaluation example.
-    pub(crate) fn add(&mut self, item: &(impl Content + ?Sized)) {
+    pub(crate) fn add(&mut self, item: &dyn Content) {
         let mut words = Vec::new();
         item.asked(&mut |text| words_of(text, &mut words));
         if words.is_empty() {
@@ -32,7 +32,7 @@ impl Contamination {
     }
 
     /// Whether an example holds a sequence of an evaluation prompt, or is a short one.
-    pub(crate) fn touches(&self, item: &(impl Content + ?Sized)) -> bool {
+    pub(crate) fn touches(&self, item: &dyn Content) -> bool {
         let mut words = Vec::new();
         item.asked(&mut |text| words_of(text, &mut words));
         let whole = sequences(&words, words.len()).next();

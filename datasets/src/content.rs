@@ -1,9 +1,8 @@
 //! The content of each kind of example: what its hash is made of, and its texts.
 
-use blake3::Hasher;
 use collimate_types::{Demonstration, Message, PreferencePair, RatedAnswer, Reply, SteppedAnswer, Task};
 
-use crate::digest::{feed_bytes, feed_value};
+use crate::digest::{Feed, feed_bytes, feed_value};
 use crate::example::{Content, Visit};
 
 impl Content for Task {
@@ -15,7 +14,7 @@ impl Content for Task {
         &self.id
     }
 
-    fn feed(&self, hash: &mut Hasher) {
+    fn feed(&self, hash: &mut dyn Feed) {
         feed_value(hash, &self.truth);
         feed_bytes(hash, b'r', self.reward.as_deref().unwrap_or_default().as_bytes());
     }
@@ -32,7 +31,7 @@ impl Content for PreferencePair {
         &self.id
     }
 
-    fn feed(&self, hash: &mut Hasher) {
+    fn feed(&self, hash: &mut dyn Feed) {
         feed_reply(hash, b'+', &self.chosen);
         feed_reply(hash, b'-', &self.rejected);
         feed_bytes(hash, b'l', &self.label.to_le_bytes());
@@ -53,7 +52,7 @@ impl Content for Demonstration {
         &self.id
     }
 
-    fn feed(&self, hash: &mut Hasher) {
+    fn feed(&self, hash: &mut dyn Feed) {
         feed_reply(hash, if self.every_turn { b'*' } else { b'=' }, &self.answer);
     }
 
@@ -71,7 +70,7 @@ impl Content for RatedAnswer {
         &self.id
     }
 
-    fn feed(&self, hash: &mut Hasher) {
+    fn feed(&self, hash: &mut dyn Feed) {
         feed_reply(hash, if self.good { b'g' } else { b'x' }, &self.answer);
     }
 
@@ -89,7 +88,7 @@ impl Content for SteppedAnswer {
         &self.id
     }
 
-    fn feed(&self, hash: &mut Hasher) {
+    fn feed(&self, hash: &mut dyn Feed) {
         for (step, right) in &self.steps {
             feed_bytes(hash, if *right { b'g' } else { b'x' }, step.as_bytes());
         }
@@ -100,7 +99,7 @@ impl Content for SteppedAnswer {
     }
 }
 
-fn feed_reply(hash: &mut Hasher, tag: u8, reply: &Reply) {
+fn feed_reply(hash: &mut dyn Feed, tag: u8, reply: &Reply) {
     match reply {
         Reply::Text(text) => feed_bytes(hash, tag, text.as_bytes()),
         Reply::Turns(turns) => {

@@ -150,17 +150,24 @@ pub struct Reading {
     pub note: Option<&'static str>,
     /// Whether the first of two sides that have an order of their own (A and B) is the preferred one.
     pub first: Option<bool>,
-    /// The hash of the content, for what comes behind.
-    pub(crate) content: [u8; 32],
-    /// Whether the row names itself.
-    pub(crate) own_id: bool,
+}
+
+impl Reading {
+    /// An example without a name is named by its content.
+    #[must_use]
+    pub(crate) fn named(mut self) -> Self {
+        if let Some(example) = self.example.as_mut().filter(|e| e.id().is_empty()) {
+            *example.id_mut() = digest::id_of(digest::of_content(example.content()));
+        }
+        self
+    }
 }
 
 impl Reading {
     /// A row that a rule leaves out.
     #[must_use]
     pub fn left_out(rule: &'static str) -> Self {
-        Self { example: None, note: Some(rule), first: None, content: [0; 32], own_id: false }
+        Self { example: None, note: Some(rule), first: None }
     }
 
     /// With the side that is preferred.
@@ -181,15 +188,8 @@ impl Reading {
 }
 
 impl<E: Into<Example>> From<E> for Reading {
-    /// The example is named by its content if it has no id.
     fn from(example: E) -> Self {
-        let mut example = example.into();
-        let content = digest::of_content(example.content());
-        let own_id = !example.content().id().is_empty();
-        if !own_id {
-            *example.id_mut() = digest::id_of(content);
-        }
-        Self { example: Some(example), note: None, first: None, content, own_id }
+        Self { example: Some(example.into()), note: None, first: None }
     }
 }
 
@@ -205,7 +205,7 @@ pub(crate) trait Content {
     fn id(&self) -> &str;
 
     /// Feeds everything but id and prompt to the hash.
-    fn feed(&self, hash: &mut blake3::Hasher);
+    fn feed(&self, hash: &mut dyn digest::Feed);
 
     /// Shows every text behind the prompt.
     fn answers(&self, visit: &mut Visit<'_>);

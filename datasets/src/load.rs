@@ -100,16 +100,16 @@ impl Reader<'_> {
             }
             Some(Ok(made)) => made,
         };
-        let train = self.pass(config, |pass, sink| pass.made(format, &made.train, sink));
-        let heldout = self.pass(config, |pass, sink| pass.made(format, &made.heldout, sink));
+        let train = self.pass(config, |pass, sink| pass.made(format, made.train, &take::<T>, sink));
+        let heldout = self.pass(config, |pass, sink| pass.made(format, made.heldout, &take::<T>, sink));
         Part { train, heldout: Some(heldout) }
     }
 
     fn file<T: Item>(&mut self, key: &'static str, path: &Path, config: &DataConfig) -> Vec<Arc<T>> {
-        self.pass(config, |pass, sink| pass.read(key, path, sink))
+        self.pass(config, |pass, sink| pass.read(key, path, &take::<T>, sink))
     }
 
-    fn pass<T: Item>(&mut self, config: &DataConfig, run: impl FnOnce(&mut Pass<'_>, &mut dyn FnMut(Located<'_>) -> Flow)) -> Vec<Arc<T>> {
+    fn pass<T: Item>(&mut self, config: &DataConfig, run: impl FnOnce(&mut Pass<'_>, &mut dyn FnMut(Taken<T>) -> Flow)) -> Vec<Arc<T>> {
         let mut items = Vec::new();
         let mut pass = match Pass::new(config, self.measure) {
             Ok(pass) => pass,
@@ -119,9 +119,9 @@ impl Reader<'_> {
             }
         };
         let (mut other, mut unwanted) = (None, 0);
-        run(&mut pass, &mut |located| match take::<T>(located) {
+        run(&mut pass, &mut |taken| match taken {
             Taken::Item(item) => {
-                items.push(Arc::new(*item));
+                items.push(item);
                 Flow::Continue(())
             }
             Taken::Unwanted => {
@@ -129,7 +129,7 @@ impl Reader<'_> {
                 Flow::Continue(())
             }
             Taken::Other(error) => {
-                other = Some(error);
+                other = Some(*error);
                 Flow::Break(())
             }
         });
@@ -144,20 +144,20 @@ impl Reader<'_> {
 }
 
 enum Taken<T> {
-    Item(Box<T>),
+    Item(Arc<T>),
     /// An answer that is not to be imitated.
     Unwanted,
     /// Another kind than is wanted.
-    Other(DataError),
+    Other(Box<DataError>),
 }
 
-fn take<T: Item>(located: Located<'_>) -> Taken<T> {
+fn take<T: Item>(located: Located) -> Taken<T> {
     let Located { example, row, format, .. } = located;
     let (found, bad) = (example.kind(), matches!(&example, Example::Rated(r) if !r.good));
     match T::of(example) {
-        Some(item) => Taken::Item(Box::new(item)),
+        Some(item) => Taken::Item(Arc::new(item)),
         None if bad && T::KIND == <collimate_types::Demonstration as Item>::KIND => Taken::Unwanted,
-        None => Taken::Other(DataError::Kind { file: row.file.to_path_buf(), line: row.line, format, found, wanted: T::KIND }),
+        None => Taken::Other(DataError::Kind { file: row.file.to_path_buf(), line: row.line, format, found, wanted: T::KIND }.into()),
     }
 }
 
@@ -240,8 +240,8 @@ fn clean<T: Item>(
         }
         let plain = DataConfig { format: "auto".into(), ..DataConfig::default() };
         let mut pass = Pass::new(&plain, measure).map_err(|e| vec![e])?;
-        pass.read("decontaminate", Path::new(name), &mut |located| {
-            known.add(located.example.content());
+        pass.read("decontaminate", Path::new(name), &|located| located.example, &mut |example| {
+            known.add(example.content());
             Flow::Continue(())
         });
         if !pass.faults.is_empty() {

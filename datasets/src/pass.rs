@@ -1,19 +1,22 @@
-//! One pass over the files of a source: every row is an example, left out by a rule, set aside as bad, or a located error.
+//! One pass over the files of a source, in their order: what rows are together (caps, ids, counts), and what is wrong with them.
+//!
+//! Batches of records are judged by several threads; what is made of their examples comes back in the order of the file.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use collimate_types::Message;
 use serde::Serialize;
 
 use crate::columns::Columns;
 use crate::containers::files::Wanted;
-use crate::containers::{Flow, Place, Seen, read_rows};
-use crate::digest::word;
-use crate::example::Content;
-use crate::{Counts, DataConfig, DataError, Example, FORMATS, Fault, Format, Reading, Row, RowError, fields, format_named};
+use crate::containers::{Batch, Batches, Container, Decode, Flow, Named, Place, Seen, TableRow, Unopened, open, unreadable};
+use crate::judge::{Judge, Judged, Make, Verdict};
+use crate::sniff::{format_of, no_format};
+use crate::{Counts, DataConfig, DataError, Example, Fault, Format, Row, RowError, format_named};
 
 /// The most rows of a file that are listed as wrong; the others are counted.
 pub const MAX_LISTED: usize = 50;
@@ -54,28 +57,25 @@ pub struct Rejected {
 
 /// An example, where it stands.
 #[derive(Debug)]
-pub struct Located<'a> {
+pub struct Located {
     /// The example.
     pub example: Example,
     /// The row it was read from.
-    pub row: &'a Row,
+    pub row: Row,
     /// The format that read it.
     pub format: &'static str,
     /// Something about the row that was counted.
     pub note: Option<&'static str>,
     /// Whether the first of two sides that have an order of their own is the preferred one.
     pub first: Option<bool>,
-    pub(crate) content: [u8; 32],
 }
 
-/// Gets each example, and may stop the pass.
-pub(crate) type Sink<'s> = dyn FnMut(Located<'_>) -> Flow + 's;
+/// Gets what was made of each example, and may stop the pass.
+pub(crate) type Sink<'s, R> = dyn FnMut(R) -> Flow + 's;
 
 /// The state of a pass.
 pub(crate) struct Pass<'c> {
-    config: &'c DataConfig,
-    measure: Option<&'c dyn Measure>,
-    columns: Columns,
+    pub(crate) judge: Judge<'c>,
     format: Option<&'static dyn Format>,
     caps: HashMap<u64, u32>,
     ids: HashMap<u64, (u32, u64)>,
@@ -94,6 +94,18 @@ pub(crate) struct Pass<'c> {
 /// Set-aside rows that are kept to be shown.
 const MAX_REJECTED: usize = 100_000;
 const MAX_SHOWN: usize = 1 << 16;
+/// Threads that judge, at most; cutting and gathering keep one busy beside them.
+const MAX_JUDGES: usize = 4;
+const BEYOND_CAP: &str = "beyond the most rows of one group";
+
+/// What a pass knows of the file it is in.
+struct InFile<'p> {
+    key: &'static str,
+    index: u64,
+    path: &'p Path,
+    file: Arc<Path>,
+    wrong_before: u64,
+}
 
 impl<'c> Pass<'c> {
     /// A pass with the format, columns and rules of a configuration.
@@ -106,9 +118,7 @@ impl<'c> Pass<'c> {
             name => Some(format_named(name)?),
         };
         Ok(Self {
-            config,
-            measure,
-            columns: Columns::new(&config.columns),
+            judge: Judge { config, measure, columns: Columns::new(&config.columns), names: true },
             format,
             caps: HashMap::new(),
             ids: HashMap::new(),
@@ -122,15 +132,21 @@ impl<'c> Pass<'c> {
     }
 
     /// Reads all files that a name stands for.
-    pub(crate) fn read(&mut self, key: &'static str, name: &Path, sink: &mut Sink<'_>) {
-        let wanted = Wanted { key, name, config: &self.config.config, split: &self.config.split };
+    pub(crate) fn read<R: Send>(&mut self, key: &'static str, name: &Path, make: &Make<'_, R>, sink: &mut Sink<'_, R>) {
+        let wanted = Wanted { key, name, config: &self.judge.config.config, split: &self.judge.config.split };
         let files = match wanted.files() {
             Ok(files) => files,
             Err(error) => return self.faults.push(error),
         };
         let before = (self.seen.rows, self.faults.len());
-        for (index, file) in files.iter().enumerate() {
-            if self.file(key, index as u32, file, sink).is_break() {
+        for (index, path) in files.iter().enumerate() {
+            let at = InFile { key, index: index as u64, path, file: path.as_path().into(), wrong_before: self.wrong };
+            let flow = self.file(&at, make, sink);
+            let hidden = if self.judge.skips() { 0 } else { (self.wrong - at.wrong_before).saturating_sub(MAX_LISTED as u64) };
+            if hidden > 0 {
+                self.faults.push(DataError::More { file: path.clone(), hidden });
+            }
+            if flow.is_break() {
                 break;
             }
         }
@@ -141,192 +157,272 @@ impl<'c> Pass<'c> {
     }
 
     /// Rows of a generator.
-    pub(crate) fn made(&mut self, format: &'static dyn Format, rows: &[Row], sink: &mut Sink<'_>) {
+    pub(crate) fn made<R>(&mut self, format: &'static dyn Format, rows: Vec<Row>, make: &Make<'_, R>, sink: &mut Sink<'_, R>) {
         self.found = self.found.or(Some(format));
         for row in rows {
-            self.seen.rows += 1;
-            match format.read(row, self.config) {
-                Ok(reading) => {
-                    if self.hand_on(reading, row, format, sink).is_break() {
-                        break;
+            let (file, line) = (Arc::clone(&row.file), row.line);
+            let at = InFile { key: "train", index: 0, path: Path::new(""), file, wrong_before: 0 };
+            if self.table_row(row, line, format, &at, make, sink).is_break() {
+                break;
+            }
+        }
+    }
+
+    fn file<R: Send>(&mut self, at: &InFile<'_>, make: &Make<'_, R>, sink: &mut Sink<'_, R>) -> Flow {
+        match open(at.key, at.path) {
+            Ok(Container::Text(batches, decode)) => self.text(batches, &decode, at, make, sink),
+            Ok(Container::Table(rows)) => {
+                self.seen.bytes += std::fs::metadata(at.path).map_or(0, |m| m.len());
+                let mut format = self.format;
+                for (line, row) in (1..).zip(rows) {
+                    let json = match row {
+                        Ok(json) => self.judge.columns.rename(json),
+                        Err(error) => {
+                            self.faults.push(error);
+                            return Flow::Continue(());
+                        }
+                    };
+                    let Some(known) = format.or_else(|| format_of(&json)) else {
+                        self.seen.rows += 1;
+                        self.faults.push(no_format(&json, at.path, line));
+                        return Flow::Continue(());
+                    };
+                    format = Some(known);
+                    self.found = self.found.or(format);
+                    self.table_row(Row { json, file: Arc::clone(&at.file), line }, line, known, at, make, sink)?;
+                }
+                Flow::Continue(())
+            }
+            Err(Unopened::File(error)) => {
+                self.faults.push(error);
+                Flow::Continue(())
+            }
+            Err(Unopened::Header(error)) => {
+                self.seen.rows += 1;
+                self.wrong += 1;
+                self.faults.push((*error).into());
+                Flow::Continue(())
+            }
+        }
+    }
+
+    fn table_row<R>(
+        &mut self,
+        row: Row,
+        line: u64,
+        format: &'static dyn Format,
+        at: &InFile<'_>,
+        make: &Make<'_, R>,
+        sink: &mut Sink<'_, R>,
+    ) -> Flow {
+        let shown = row.json.clone();
+        let text = || serde_json::Value::Object(shown.clone()).to_string();
+        let place = TableRow { file: &at.file, number: line, text: &text };
+        let judged = self.judge.row(Ok(row), line, &place, format, make);
+        self.take(judged, &place, at, sink)
+    }
+
+    /// A text: its first batches here, until a row tells the format; the rest by several threads.
+    fn text<R: Send>(
+        &mut self,
+        mut batches: Batches,
+        decode: &Decode,
+        at: &InFile<'_>,
+        make: &Make<'_, R>,
+        sink: &mut Sink<'_, R>,
+    ) -> Flow {
+        let mut format = self.format;
+        loop {
+            let batch = match self.batch(&mut batches, at) {
+                Some(batch) => batch,
+                None => return Flow::Continue(()),
+            };
+            if format.is_none() {
+                match self.sniff(&batch, decode, at) {
+                    Ok(found) => format = found,
+                    Err(error) => {
+                        self.faults.push(error);
+                        return Flow::Continue(());
                     }
                 }
-                Err(fault) => self.list(made_wrong(row, fault), 0),
+            }
+            let Some(format) = format else {
+                self.no_row_is_good(&batch, decode, at);
+                continue;
+            };
+            self.found = self.found.or(Some(format));
+            let judged = self.judge.batch(&batch, decode, format, &at.file, make);
+            self.take_all(&batch, judged, at, sink)?;
+            let judges = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_JUDGES);
+            if judges > 1 {
+                return self.side_by_side(batches, decode, format, judges, at, make, sink);
             }
         }
     }
 
-    fn file(&mut self, key: &'static str, index: u32, path: &Path, sink: &mut Sink<'_>) -> Flow {
-        let mut state = InFile { index, format: self.format, wrong_before: self.wrong, stopped: false };
-        let columns = self.columns.clone();
-        match read_rows(key, path, &columns, &mut |place, row| self.row(place, row, &mut state, sink)) {
-            Ok(seen) => {
-                self.seen.rows += seen.rows;
-                self.seen.blank += seen.blank;
-                self.seen.bytes += seen.bytes;
-            }
-            Err(error) => self.faults.push(error),
+    /// The next batch; what ends the stream before its end is told.
+    fn batch(&mut self, batches: &mut Batches, at: &InFile<'_>) -> Option<Batch> {
+        let next = batches.next().unwrap_or_else(|error| {
+            self.faults.push(unreadable(at.key, at.path, batches.bytes(), error));
+            None
+        });
+        match &next {
+            Some(batch) => self.seen.blank += batch.blank,
+            None => self.seen.bytes += batches.bytes(),
         }
-        let hidden = if self.skips() { 0 } else { (self.wrong - state.wrong_before).saturating_sub(MAX_LISTED as u64) };
-        if hidden > 0 {
-            self.faults.push(DataError::More { file: path.to_owned(), hidden });
-        }
-        if state.stopped { Flow::Break(()) } else { Flow::Continue(()) }
+        next
     }
 
-    fn row(&mut self, place: &dyn Place, row: Result<&Row, RowError>, state: &mut InFile, sink: &mut Sink<'_>) -> Flow {
-        let row = match row {
-            Ok(row) => row,
-            Err(error) => return self.refuse(error, place, state),
-        };
-        // Without a format the first good row of each file decides.
-        let Some(format) = state.format.or_else(|| FORMATS.iter().copied().find(|f| f.sniff(&row.json))) else {
-            self.faults.push(no_format(row));
-            return Flow::Break(());
-        };
-        state.format = Some(format);
-        self.found = self.found.or(Some(format));
-        if self.is_beyond_cap(format, row) {
-            self.counts.leave(BEYOND_CAP, 1);
-            return Flow::Continue(());
-        }
-        let reading = format.read(row, self.config).and_then(|reading| self.unique(reading, state.index, place.number()));
-        match reading {
-            Ok(reading) => {
-                let flow = self.hand_on(reading, row, format, sink);
-                state.stopped = flow.is_break();
-                flow
-            }
-            Err(fault) => self.refuse(place.error(nearer(fault, format, row)), place, state),
-        }
-    }
-
-    /// Rules that any example must keep; what keeps them goes on.
-    fn hand_on(&mut self, reading: Reading, row: &Row, format: &'static dyn Format, sink: &mut Sink<'_>) -> Flow {
-        let Reading { example, note, first, content, .. } = reading;
-        let Some(example) = example else {
-            self.counts.leave(note.unwrap_or("left out by its format"), 1);
-            return Flow::Continue(());
-        };
-        match self.too_short_or_long(example.content()) {
-            Ok(None) => {}
-            Ok(Some(rule)) => {
-                self.counts.leave(rule, 1);
-                return Flow::Continue(());
-            }
-            Err(why) => {
-                self.list(
-                    made_wrong(row, Fault::BadValue { field: "prompt".into(), why, mend: "remove the row, or another template".into() }),
-                    0,
-                );
-                return Flow::Continue(());
-            }
-        }
-        if let Some(note) = note {
-            self.counts.note(note);
-        }
-        sink(Located { example, row, format: format.card().name, note, first, content })
-    }
-
-    fn is_beyond_cap(&mut self, format: &'static dyn Format, row: &Row) -> bool {
-        let Some((group, most)) = format.cap(row, self.config) else { return false };
-        let count = self.caps.entry(word(*blake3::hash(group.as_bytes()).as_bytes())).or_default();
-        *count += 1;
-        *count > most
-    }
-
-    fn too_short_or_long(&self, content: &dyn Content) -> Result<Option<&'static str>, String> {
-        let config = self.config;
-        if config.min_chars > 0 || config.max_chars > 0 {
-            let mut chars = 0;
-            content.asked(&mut |text| chars += text.chars().count());
-            content.answers(&mut |text| chars += text.chars().count());
-            if chars < config.min_chars {
-                return Ok(Some("fewer characters than data.min_chars"));
-            }
-            if config.max_chars > 0 && chars > config.max_chars {
-                return Ok(Some("more characters than data.max_chars"));
-            }
-        }
-        let (Some(measure), true) = (self.measure, config.max_prompt_tokens > 0 || config.max_tokens > 0) else { return Ok(None) };
-        let (text, messages) = content.prompt();
-        let prompt = measure.prompt(text, messages)?;
-        if config.max_prompt_tokens > 0 && prompt > config.max_prompt_tokens {
-            return Ok(Some("a prompt of more tokens than data.max_prompt_tokens"));
-        }
-        if config.max_tokens > 0 {
-            let (mut longest, mut failed) = (0, None);
-            content.answers(&mut |text| match measure.answer(text) {
-                Ok(tokens) => longest = tokens.max(longest),
-                Err(error) => failed = Some(error),
-            });
-            if let Some(error) = failed {
-                return Err(error);
-            }
-            if prompt + longest > config.max_tokens {
-                return Ok(Some("more tokens than data.max_tokens"));
+    /// The format that the first good row of a batch has.
+    fn sniff(&self, batch: &Batch, decode: &Decode, at: &InFile<'_>) -> Result<Option<&'static dyn Format>, DataError> {
+        for index in 0..batch.len() {
+            if let Ok(json) = self.judge.columns(batch, index, decode, &at.file) {
+                let line = batch.record(index, &at.file).number;
+                return format_of(&json).map(Some).ok_or_else(|| no_format(&json, at.path, line));
             }
         }
         Ok(None)
     }
 
-    /// Rows that name themselves may repeat a name with the same content only.
-    fn unique(&mut self, reading: Reading, file: u32, line: u64) -> Result<Reading, Fault> {
-        let Some(example) = reading.example.as_ref().filter(|_| reading.own_id) else { return Ok(reading) };
-        let id = example.content().id();
-        let name = word(*blake3::hash(id.as_bytes()).as_bytes()) ^ u64::from(file);
-        match self.ids.entry(name) {
-            Entry::Vacant(place) => {
-                place.insert((u32::try_from(line).unwrap_or(u32::MAX), word(reading.content)));
-                Ok(reading)
+    fn no_row_is_good(&mut self, batch: &Batch, decode: &Decode, at: &InFile<'_>) {
+        for index in 0..batch.len() {
+            if let Err(error) = self.judge.columns(batch, index, decode, &at.file) {
+                let raw = self.judge.skips().then(|| batch.raw(index, &at.file));
+                self.seen.rows += 1;
+                self.refuse(error, raw, at);
             }
-            Entry::Occupied(place) if place.get().1 == word(reading.content) => Ok(reading),
-            Entry::Occupied(place) => Err(Fault::IdTaken { id: id.to_owned(), line: u64::from(place.get().0) }),
         }
     }
 
-    fn skips(&self) -> bool {
-        self.config.bad_rows == "skip"
+    /// Batch n goes to judge n modulo their number, and comes back from it: so the order stays, and nobody waits for long.
+    #[expect(clippy::too_many_arguments, reason = "what a file and its rows are judged by")]
+    fn side_by_side<R: Send>(
+        &mut self,
+        mut batches: Batches,
+        decode: &Decode,
+        format: &'static dyn Format,
+        judges: usize,
+        at: &InFile<'_>,
+        make: &Make<'_, R>,
+        sink: &mut Sink<'_, R>,
+    ) -> Flow {
+        let Some(first) = self.batch(&mut batches, at) else { return Flow::Continue(()) };
+        // The judges borrow a judge of their own: this pass changes while they work.
+        let own = self.judge.clone();
+        std::thread::scope(|scope| {
+            let work = |receiver: Receiver<Batch>, sender: SyncSender<(Batch, Vec<Judged<R>>)>| {
+                // A name of its own: all rows count their references to it.
+                let (judge, file) = (&own, Arc::<Path>::from(&*at.file));
+                scope.spawn(move || {
+                    for batch in receiver {
+                        let judged = judge.batch(&batch, decode, format, &file, make);
+                        if sender.send((batch, judged)).is_err() {
+                            return;
+                        }
+                    }
+                });
+            };
+            let doors: Vec<_> = (0..judges)
+                .map(|_| {
+                    let ((to, receiver), (sender, from)) = (sync_channel(2), sync_channel(2));
+                    work(receiver, sender);
+                    (to, from)
+                })
+                .collect();
+            let (mut sent, mut taken, mut next) = (0, 0, Some(first));
+            while next.is_some() || taken < sent {
+                if let Some(batch) = next.take_if(|_| sent - taken < 2 * judges) {
+                    // A judge that is gone has panicked; the scope tells of it.
+                    if doors[sent % judges].0.send(batch).is_err() {
+                        break;
+                    }
+                    sent += 1;
+                    next = self.batch(&mut batches, at);
+                    continue;
+                }
+                let Ok((batch, judged)) = doors[taken % judges].1.recv() else { break };
+                taken += 1;
+                self.take_all(&batch, judged, at, sink)?;
+            }
+            Flow::Continue(())
+        })
     }
 
-    fn refuse(&mut self, error: RowError, place: &dyn Place, state: &InFile) -> Flow {
-        if self.skips() {
-            self.wrong += 1;
-            if self.rejected.len() < MAX_REJECTED {
-                self.rejected.push(Rejected::new(&error, &place.raw()));
-            }
-        } else {
-            self.list(error, state.wrong_before);
+    fn take_all<R>(&mut self, batch: &Batch, judged: Vec<Judged<R>>, at: &InFile<'_>, sink: &mut Sink<'_, R>) -> Flow {
+        let columns = self.judge.columns.clone();
+        for (index, judged) in judged.into_iter().enumerate() {
+            let place = Named { record: batch.record(index, &at.file), columns: &columns };
+            self.take(judged, &place, at, sink)?;
         }
         Flow::Continue(())
     }
 
-    fn list(&mut self, error: RowError, wrong_before: u64) {
+    /// What a judged row is among the others.
+    fn take<R>(&mut self, judged: Judged<R>, place: &dyn Place, at: &InFile<'_>, sink: &mut Sink<'_, R>) -> Flow {
+        self.seen.rows += 1;
+        if let Some((group, most)) = judged.cap {
+            let count = self.caps.entry(group).or_default();
+            *count += 1;
+            if *count > most {
+                self.counts.leave(BEYOND_CAP, 1);
+                return Flow::Continue(());
+            }
+        }
+        if let Some(own) = judged.own
+            && let Some(line) = self.taken_in_line(own.hash ^ at.index, own.content, judged.line)
+        {
+            let error = place.error(Fault::IdTaken { id: own.id, line });
+            let raw = self.judge.skips().then(|| place.raw().into_owned());
+            self.refuse(error, raw, at);
+            return Flow::Continue(());
+        }
+        match judged.verdict {
+            Verdict::Good { made, note } => {
+                if let Some(note) = note {
+                    self.counts.note(note);
+                }
+                sink(made)
+            }
+            Verdict::Left(rule) => {
+                self.counts.leave(rule, 1);
+                Flow::Continue(())
+            }
+            Verdict::Bad { error, raw } => {
+                self.refuse(*error, raw, at);
+                Flow::Continue(())
+            }
+        }
+    }
+
+    /// Rows that name themselves may repeat a name with the same content only: the line where it stands with another.
+    fn taken_in_line(&mut self, id: u64, content: u64, line: u64) -> Option<u64> {
+        match self.ids.entry(id) {
+            Entry::Vacant(place) => {
+                place.insert((u32::try_from(line).unwrap_or(u32::MAX), content));
+                None
+            }
+            Entry::Occupied(place) => (place.get().1 != content).then(|| u64::from(place.get().0)),
+        }
+    }
+
+    fn refuse(&mut self, error: RowError, raw: Option<String>, at: &InFile<'_>) {
         self.wrong += 1;
-        if self.wrong - wrong_before <= MAX_LISTED as u64 {
-            self.faults.push(error.into());
+        match raw {
+            Some(raw) if self.rejected.len() < MAX_REJECTED => self.rejected.push(Rejected::new(&error, &raw)),
+            Some(_) => {}
+            None if self.wrong - at.wrong_before <= MAX_LISTED as u64 => self.faults.push(error.into()),
+            None => {}
         }
     }
 
     fn check_share(&mut self) {
-        let (wrong, rows, share) = (self.wrong, self.seen.rows, self.config.max_bad_share);
-        if self.skips() && wrong as f64 > share * rows as f64 {
+        let (wrong, rows, share) = (self.wrong, self.seen.rows, self.judge.config.max_bad_share);
+        if self.judge.skips() && wrong as f64 > share * rows as f64 {
             self.faults.push(DataError::TooManyBad { wrong, rows, share });
             let shown = self.rejected.iter().take(MAX_LISTED).map(|r| DataError::Rejected { row: r.clone() });
             self.faults.extend(shown);
         }
     }
-}
-
-const BEYOND_CAP: &str = "beyond the most rows of one group";
-
-/// What a pass knows of the file it is in.
-struct InFile {
-    index: u32,
-    format: Option<&'static dyn Format>,
-    wrong_before: u64,
-    /// The sink wants no more.
-    stopped: bool,
 }
 
 impl Rejected {
@@ -347,56 +443,6 @@ impl Rejected {
     }
 }
 
-/// A column that the format has for something else is not what a missing one was meant to be.
-fn nearer(mut fault: Fault, format: &dyn Format, row: &Row) -> Fault {
-    if let Fault::Missing { field, nearest, .. } = &mut fault {
-        *nearest = fields::nearest(field, strangers(format, row)).map(str::to_owned);
-    }
-    fault
-}
-
-/// The columns of a row that its format does not know.
-fn strangers<'r>(format: &dyn Format, row: &'r Row) -> impl Iterator<Item = &'r str> {
-    let known = format.card().fields;
-    row.json.keys().map(String::as_str).filter(move |name| !known.iter().any(|f| f.name == *name))
-}
-
-/// A made row has no bytes to point at.
-fn made_wrong(row: &Row, fault: Fault) -> RowError {
-    let excerpt = crate::containers::place::excerpt(serde_json::Value::Object(row.json.clone()).to_string().as_bytes(), 0);
-    RowError { file: Arc::clone(&row.file), line: row.line, column: 1, offset: 0, excerpt, fault: fault.into() }
-}
-
-/// No format fits; if the columns come close to those of one, the first missing one is named.
-fn no_format(row: &Row) -> DataError {
-    let needed = |f: &&dyn Format| {
-        let needed: Vec<_> = f.card().fields.iter().filter(|c| !c.kind.contains("optional")).map(|c| c.name).collect();
-        if needed.is_empty() { f.card().fields.iter().take(1).map(|c| c.name).collect() } else { needed }
-    };
-    let known: Vec<_> = FORMATS.iter().filter(|f| f.reads()).map(|f| format!("`{}` ({})", f.card().name, needed(f).join(", "))).collect();
-    let columns = fields::columns(&row.json);
-    let close = closest(row);
-    DataError::NoFormat { file: row.file.to_path_buf(), line: row.line, columns, close, known: known.join(", ") }
-}
-
-/// The format with the largest share of its columns in the row, at least half; and what it misses.
-fn closest(row: &Row) -> Option<String> {
-    let score = |format: &&dyn Format| {
-        let needed: Vec<_> = format.card().fields.iter().filter(|c| !c.kind.contains("optional")).map(|c| c.name).collect();
-        let there = needed.iter().filter(|name| row.json.contains_key(**name)).count();
-        (there, needed.len())
-    };
-    let with_scores = FORMATS.iter().filter(|f| f.reads()).map(|f| (score(f), *f));
-    let enough = with_scores.filter(|((there, needed), _)| *there * 2 >= *needed && *there >= 1 && there < needed);
-    let ((_, _), format) = enough.max_by_key(|((there, needed), _)| (*there * 1000 / *needed, *there))?;
-    let missing = format.card().fields.iter().filter(|c| !c.kind.contains("optional") && !row.json.contains_key(c.name));
-    let told = missing.map(|column| {
-        let near = fields::nearest(column.name, strangers(format, row)).map_or_else(String::new, |n| format!(" (did you mean `{n}`?)"));
-        format!("`{}`{near}", column.name)
-    });
-    Some(format!("as `{}` it misses {}", format.card().name, told.collect::<Vec<_>>().join(", ")))
-}
-
 /// Reads whatever a name stands for and shows every example, one at a time: memory does not grow with the files.
 ///
 /// # Errors
@@ -405,10 +451,10 @@ pub fn each_example(
     name: &Path,
     config: &DataConfig,
     measure: Option<&dyn Measure>,
-    each: &mut dyn FnMut(Located<'_>) -> std::ops::ControlFlow<()>,
+    each: &mut dyn FnMut(Located) -> std::ops::ControlFlow<()>,
 ) -> Result<Summary, Vec<DataError>> {
     let mut pass = Pass::new(config, measure).map_err(|e| vec![e])?;
-    pass.read("train", name, each);
+    pass.read("train", name, &|located| located, each);
     if !pass.faults.is_empty() {
         return Err(pass.faults);
     }

@@ -102,10 +102,16 @@ pub(crate) fn formats(args: &CardArgs) -> Result<Code, Exit> {
         for card in &chosen {
             let knobs = card.knobs.iter().map(|k| (k.name, k.default, k.help));
             print(&sheet(card.name, card.claim, knobs, args.markdown))?;
+            if args.markdown {
+                let columns = card.fields.iter().map(|f| format!("- `{}` ({}): {}\n", f.name, f.kind, f.help)).collect::<String>();
+                print(&format!("\nColumns:\n\n{columns}\nA row:\n\n```json\n{}\n```\n", card.sample))?;
+                continue;
+            }
+            print("\n  columns")?;
             for field in card.fields {
                 print(&format!("  {:<16} {:<22} {}", field.name, field.kind, field.help))?;
             }
-            print(&format!("  sample: {}", card.sample))?;
+            print(&format!("\n  sample: {}", card.sample))?;
         }
     }
     Ok(Code::Done)

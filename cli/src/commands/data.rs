@@ -95,7 +95,7 @@ fn joined(errors: &[DataError]) -> String {
 fn preview(args: &DataArgs, rows: usize, model: Option<&Path>) -> Result<Code, Exit> {
     let tokenizer = tokenizer(model)?;
     let (mut left, mut failed) = (rows, None);
-    let seen = each_example(&args.file, &config(args)?, None, &mut |located| {
+    let seen = each_example(&args.file, &config(args)?, None, &mut |located: Located| {
         if left == 0 {
             return ControlFlow::Break(());
         }
@@ -116,8 +116,8 @@ fn preview(args: &DataArgs, rows: usize, model: Option<&Path>) -> Result<Code, E
 }
 
 /// An example as a run sees it.
-fn shown(located: &Located<'_>, tokenizer: Option<&Tokenizer>, as_json: bool) -> Result<String, Exit> {
-    let (row, example) = (located.row, &located.example);
+fn shown(located: &Located, tokenizer: Option<&Tokenizer>, as_json: bool) -> Result<String, Exit> {
+    let (row, example) = (&located.row, &located.example);
     let place = format!("{}:{}", row.file.display(), row.line);
     let prompt = match (tokenizer, example.prompt_task()) {
         (Some(tokenizer), Some(task)) => Some(tokenizer.prompt(std::sync::Arc::new(task)).or_refused()?),
@@ -139,11 +139,10 @@ fn shown(located: &Located<'_>, tokenizer: Option<&Tokenizer>, as_json: bool) ->
     if let Some(prompt) = &prompt {
         text.push_str(&format!("\nrendered, {} tokens:\n{}", prompt.tokens.len(), indented(&prompt.text)));
     }
-    let Value::Object(columns) = example.to_row() else { return Ok(text) };
-    for (name, value) in &columns {
-        if prompt.is_none() || name != "prompt" {
-            text.push_str(&format!("\n{name}:\n{}", indented(&said(value))));
-        }
+    let Value::Object(mut columns) = example.to_row() else { return Ok(text) };
+    let asked = columns.remove("prompt").filter(|_| prompt.is_none()).map(|value| ("prompt".to_owned(), value));
+    for (name, value) in asked.into_iter().chain(columns) {
+        text.push_str(&format!("\n{name}:\n{}", indented(&said(&value))));
     }
     Ok(harmless(&text))
 }

@@ -70,7 +70,7 @@ fn of_algorithm(key: &str, knob: &str, name: Option<&str>) -> Option<String> {
     let cards = collimate_algorithms::roster().iter().map(|e| e.card).filter(|c| name.is_none_or(|n| n == c.name));
     let found = cards
         .filter_map(|c| c.knobs.iter().find(|k| k.name == knob).map(|k| format!("\n  {}: {} Default: {}.", c.name, k.help, k.default)));
-    told(key, found.collect())
+    told(key, &found.collect::<String>())
 }
 
 /// A knob of the recipe's rewards (`reward.0.pattern` or `reward.pattern`); without a recipe, of every reward that has it.
@@ -86,10 +86,10 @@ fn of_reward(key: &str, knob: &str, names: &[String]) -> Option<String> {
     let cards = collimate_rewards::roster().iter().map(|r| r.card()).filter(|c| wanted(c.name));
     let found = cards
         .filter_map(|c| c.knobs.iter().find(|k| k.name == knob).map(|k| format!("\n  {}: {} Default: {}.", c.name, k.help, k.default)));
-    told(key, found.collect())
+    told(key, &found.collect::<String>())
 }
 
-fn told(key: &str, found: String) -> Option<String> {
+fn told(key: &str, found: &str) -> Option<String> {
     (!found.is_empty()).then(|| format!("{key}{found}"))
 }
 

@@ -65,10 +65,7 @@ pub fn start(job: &Job, begin: Begin) -> Result<Summary, Exit> {
         }
         return Err(error).or_refused();
     }
-    run.write_config(&job.files.config).or_failed()?;
-    if !job.split.rejected.is_empty() {
-        crate::commands::data::write_rejects(&run.path().join("rejects.jsonl"), &job.split.rejected)?;
-    }
+    record(&run, job)?;
     let reference = if job.algorithm.needs().reference {
         let base = session::open_model(&job.files.model)?;
         let mut reference = session::load(&base.source)?;
@@ -93,6 +90,15 @@ pub fn start(job: &Job, begin: Begin) -> Result<Summary, Exit> {
     let summary = driver.run()?;
     drop(ui);
     Ok(summary)
+}
+
+/// What the run is and which rows it could not use, for whoever looks at it later.
+fn record(run: &RunDir, job: &Job) -> Result<(), Exit> {
+    run.write_config(&job.files.config).or_failed()?;
+    if job.split.rejected.is_empty() {
+        return Ok(());
+    }
+    crate::commands::data::write_rejects(&run.path().join("rejects.jsonl"), &job.split.rejected)
 }
 
 /// A run that is gone on with: its lock, its newest good checkpoint (none if it has not reached its first), its logs cut back to it.

@@ -7,8 +7,8 @@ use std::io::{BufRead, Read};
 use serde_json::{Map, Value};
 
 use super::lines::{trim, without_mark};
-use super::place::{Place, Record};
-use super::{Cut, Framing, MAX_LINE_BYTES};
+use super::place::Record;
+use super::{Cut, Framing, MAX_LINE_BYTES, no_nul, text_of};
 use crate::{Fault, RowError};
 
 /// Cuts at line ends outside of quotes.
@@ -52,44 +52,39 @@ impl Framing for Records {
 }
 
 /// The names of the columns.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Header {
     separator: u8,
-    names: Option<Vec<String>>,
+    names: Vec<String>,
 }
 
 impl Header {
-    pub(crate) fn new(separator: u8) -> Self {
-        Self { separator, names: None }
+    /// Reads the first record.
+    pub(super) fn read(record: &Record<'_>, separator: u8) -> Result<Self, RowError> {
+        let fields = Self { separator, names: Vec::new() }.fields(record)?;
+        let names: Vec<String> = fields.into_iter().map(|f| f.unwrap_or_default()).collect();
+        let repeated = names.iter().enumerate().find(|(i, name)| name.is_empty() || names[..*i].contains(name));
+        let Some((i, name)) = repeated else { return Ok(Self { separator, names }) };
+        let why = match name.as_str() {
+            "" => format!("column {} of the header has no name", i + 1),
+            name => format!("the header names `{name}` twice"),
+        };
+        Err(record.error_at(0, Fault::Csv { why }))
     }
 
-    /// A record as columns; nothing for the header itself.
-    pub(crate) fn decode(&mut self, record: &Record<'_>, text: &str) -> Result<Option<Map<String, Value>>, RowError> {
-        let fields = split(text, self.separator).map_err(|(at, why)| record.error_at(at, Fault::Csv { why: why.into() }))?;
-        let Some(names) = &self.names else {
-            let names: Vec<String> = fields.into_iter().map(|f| f.unwrap_or_default()).collect();
-            let repeated = names.iter().enumerate().find(|(i, name)| name.is_empty() || names[..*i].contains(name));
-            if let Some((i, name)) = repeated {
-                let why = if name.is_empty() {
-                    format!("column {} of the header has no name", i + 1)
-                } else {
-                    format!("the header names `{name}` twice")
-                };
-                return Err(record.error(Fault::Csv { why }));
-            }
-            self.names = Some(names);
-            return Ok(None);
-        };
+    /// A record as columns.
+    pub(super) fn decode(&self, record: &Record<'_>) -> Result<Map<String, Value>, RowError> {
+        let (fields, names) = (self.fields(record)?, &self.names);
         if fields.len() != names.len() {
             let why = format!("the record has {} fields, the header {}", fields.len(), names.len());
-            return Err(record.error(Fault::Csv { why }));
+            return Err(record.error_at(0, Fault::Csv { why }));
         }
-        Ok(Some(names.iter().cloned().zip(fields.into_iter().map(|f| f.map_or(Value::Null, Value::String))).collect()))
+        Ok(names.iter().cloned().zip(fields.into_iter().map(|f| f.map_or(Value::Null, Value::String))).collect())
     }
 
-    /// Whether the header itself could not be read: no row means anything then.
-    pub(crate) fn is_missing(&self) -> bool {
-        self.names.is_none()
+    fn fields(&self, record: &Record<'_>) -> Result<Vec<Field>, RowError> {
+        let text = no_nul(record, text_of(record)?)?;
+        split(text, self.separator).map_err(|(at, why)| record.error_at(at, Fault::Csv { why: why.into() }))
     }
 }
 

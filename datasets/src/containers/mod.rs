@@ -19,6 +19,7 @@ mod hub;
 mod lines;
 pub(crate) mod place;
 mod readme;
+mod stream;
 mod table;
 mod write;
 
@@ -29,12 +30,12 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 pub(crate) use place::Place;
+pub(crate) use stream::{Batch, Batches, Named, columns_of};
+pub(crate) use table::TableRow;
 pub use write::Writer;
 
-use crate::columns::Columns;
 use crate::fields::kind;
-use crate::{DataError, Fault, Row, RowError};
-use codec::Opened;
+use crate::{DataError, Fault, RowError};
 use place::Record;
 
 /// The longest row that is read, in bytes of its text. A longer one is an error and is skipped without being held in memory.
@@ -54,12 +55,17 @@ pub(crate) struct Seen {
 /// Whether reading goes on.
 pub(crate) type Flow = std::ops::ControlFlow<()>;
 
-/// Gets each row, or what is wrong with it, and may stop the reading.
-pub(crate) type Visit<'v> = dyn FnMut(&dyn Place, Result<&Row, RowError>) -> Flow + 'v;
+/// A file, opened and recognised.
+pub(crate) enum Container {
+    /// Text, in batches, and how its records become rows.
+    Text(Batches, Decode),
+    /// A table.
+    Table(table::Rows),
+}
 
 /// Where a record was cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Cut {
+pub(crate) struct Cut {
     number: u64,
     column: u64,
     offset: u64,
@@ -78,34 +84,54 @@ trait Framing {
 }
 
 /// How the records of a stream become rows.
-enum Decode {
+#[derive(Debug)]
+pub(crate) enum Decode {
     Json,
     Element,
     Text,
     Csv(csv::Header),
 }
 
-/// Reads all rows of a file. Columns are renamed before the row is handed on.
-///
-/// # Errors
-/// When the file cannot be opened, is damaged, or is of a kind that this build does not read. What is wrong with rows goes to `visit`.
-pub(crate) fn read_rows(key: &'static str, path: &Path, columns: &Columns, visit: &mut Visit<'_>) -> Result<Seen, DataError> {
-    let unreadable = |source| DataError::Read { key, path: path.to_owned(), source };
-    match codec::open(path).map_err(unreadable)? {
-        Opened::Table(file) => table::read(key, path, file, columns, visit),
-        Opened::Text(mut reader) => {
-            let damaged = |source| DataError::Damaged { path: path.to_owned(), offset: 0, source };
-            let first = first_byte(reader.as_mut()).map_err(damaged)?;
-            let (mut framing, decode) = kind_of(path, first);
-            read_text(reader.as_mut(), framing.as_mut(), decode, path, columns, visit).map_err(|source| {
-                // The system names its errors by a number; what has none comes from the decompressor.
-                if source.raw_os_error().is_some() {
-                    return unreadable(source);
-                }
-                DataError::Damaged { path: path.to_owned(), offset: framing.bytes(), source }
-            })
-        }
+/// What is wrong with a file as a whole, or with its header.
+pub(crate) enum Unopened {
+    File(DataError),
+    Header(Box<RowError>),
+}
+
+/// Opens a file and recognises its container.
+pub(crate) fn open(key: &'static str, path: &Path) -> Result<Container, Unopened> {
+    let opened = codec::open(path).map_err(|e| Unopened::File(unreadable(key, path, 0, e)))?;
+    let mut reader = match opened {
+        codec::Opened::Table(file) => return table::open(path, file).map(Container::Table).map_err(Unopened::File),
+        codec::Opened::Text(reader) => reader,
+    };
+    let first = first_byte(reader.as_mut()).map_err(|e| Unopened::File(unreadable(key, path, 0, e)))?;
+    let lines = |reader| Batches::new(reader, Box::new(lines::Lines::default()), false);
+    Ok(match codec::ending(path).as_str() {
+        "csv" => values(key, path, reader, b',')?,
+        "tsv" => values(key, path, reader, b'\t')?,
+        "txt" => Container::Text(lines(reader), Decode::Text),
+        _ if first == Some(b'[') => Container::Text(Batches::new(reader, Box::new(array::Elements::default()), true), Decode::Element),
+        _ => Container::Text(lines(reader), Decode::Json),
+    })
+}
+
+/// Comma- or tab-separated values, their header read.
+fn values(key: &'static str, path: &Path, reader: Box<dyn BufRead>, separator: u8) -> Result<Container, Unopened> {
+    let mut batches = Batches::new(reader, Box::new(csv::Records::default()), false);
+    let first = batches.first().map_err(|e| Unopened::File(unreadable(key, path, batches.bytes(), e)))?;
+    let file: Arc<Path> = path.into();
+    if first.len() == 0 {
+        return Ok(Container::Text(batches, Decode::Text));
     }
+    let header = csv::Header::read(&first.record(0, &file), separator).map_err(|e| Unopened::Header(Box::new(e)))?;
+    Ok(Container::Text(batches, Decode::Csv(header)))
+}
+
+/// Why a stream could be read up to `bytes` only. The system names its errors by a number; what has none comes from the decompressor.
+pub(crate) fn unreadable(key: &'static str, path: &Path, bytes: u64, source: std::io::Error) -> DataError {
+    let path = path.to_owned();
+    if source.raw_os_error().is_some() { DataError::Read { key, path, source } } else { DataError::Damaged { path, offset: bytes, source } }
 }
 
 /// The first byte that is no white space and no byte order mark, as far as the first buffer shows it.
@@ -113,55 +139,6 @@ fn first_byte(reader: &mut dyn BufRead) -> std::io::Result<Option<u8>> {
     let start = reader.fill_buf()?;
     let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
     Ok(start.iter().copied().find(|b| !b.is_ascii_whitespace()))
-}
-
-fn kind_of(path: &Path, first: Option<u8>) -> (Box<dyn Framing>, Decode) {
-    match codec::ending(path).as_str() {
-        "csv" => (Box::new(csv::Records::default()), Decode::Csv(csv::Header::new(b','))),
-        "tsv" => (Box::new(csv::Records::default()), Decode::Csv(csv::Header::new(b'\t'))),
-        "txt" => (Box::new(lines::Lines::default()), Decode::Text),
-        _ if first == Some(b'[') => (Box::new(array::Elements::default()), Decode::Element),
-        _ => (Box::new(lines::Lines::default()), Decode::Json),
-    }
-}
-
-fn read_text(
-    reader: &mut dyn BufRead,
-    framing: &mut dyn Framing,
-    mut decode: Decode,
-    path: &Path,
-    columns: &Columns,
-    visit: &mut Visit<'_>,
-) -> std::io::Result<Seen> {
-    let file: Arc<Path> = path.into();
-    let mut seen = Seen::default();
-    let mut buffer = Vec::new();
-    while let Some(cut) = framing.next(reader, &mut buffer)? {
-        let record = Record { file: &file, number: cut.number, column: cut.column, offset: cut.offset, bytes: &buffer };
-        let blank = !matches!(decode, Decode::Element) && buffer.iter().all(u8::is_ascii_whitespace);
-        if blank {
-            seen.blank += 1;
-            continue;
-        }
-        let row = match cut {
-            Cut { too_long: true, .. } => Err(record.error_at(0, Fault::LongLine { limit: MAX_LINE_BYTES })),
-            Cut { last: true, .. } => Err(record.error_at(0, unclosed(&buffer))),
-            _ => parse(&record, &mut decode),
-        };
-        let row = match row {
-            Ok(None) => continue,
-            Ok(Some(json)) => Ok(Row { json: columns.rename(json), file: Arc::clone(&file), line: cut.number }),
-            Err(error) => Err(error),
-        };
-        seen.rows += 1;
-        let hopeless = matches!(&row, Err(e) if matches!(*e.fault, Fault::Utf16)) || matches!(&decode, Decode::Csv(h) if h.is_missing());
-        let place = Named { record, columns };
-        if visit(&place, row.as_ref().map_err(Clone::clone)).is_break() || hopeless {
-            break;
-        }
-    }
-    seen.bytes = framing.bytes();
-    Ok(seen)
 }
 
 /// What is wrong where a list of JSON ends.
@@ -174,24 +151,33 @@ fn unclosed(rest: &[u8]) -> Fault {
     Fault::Json { message }
 }
 
-/// The columns of a record; nothing for a header.
-fn parse(record: &Record<'_>, decode: &mut Decode) -> Result<Option<Map<String, Value>>, RowError> {
+/// The text of a record.
+fn text_of<'a>(record: &Record<'a>) -> Result<&'a str, RowError> {
     let bytes = record.bytes;
     if record.offset == 0 && (bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff")) {
         return Err(record.error_at(0, Fault::Utf16));
     }
-    let text = std::str::from_utf8(bytes).map_err(|e| record.error_at(e.valid_up_to(), Fault::Utf8))?;
-    if let Some(at) = memchr::memchr(0, bytes) {
-        return Err(record.error_at(at, Fault::Nul));
-    }
-    match decode {
-        Decode::Text => Ok(Some(Map::from_iter([("text".to_owned(), Value::from(text))]))),
-        Decode::Csv(header) => header.decode(record, text),
-        Decode::Json | Decode::Element => match serde_json::from_str(text) {
-            Ok(Value::Object(json)) => Ok(Some(json)),
-            Ok(other) => Err(record.error_at(0, Fault::NotAnObject { found: kind(&other) })),
-            Err(error) => Err(record.error_at(byte_of(text, &error), json_fault(&error))),
-        },
+    std::str::from_utf8(bytes).map_err(|e| record.error_at(e.valid_up_to(), Fault::Utf8))
+}
+
+/// A zero byte in a text; JSON refuses it by itself.
+fn no_nul<'a>(record: &Record<'_>, text: &'a str) -> Result<&'a str, RowError> {
+    memchr::memchr(0, text.as_bytes()).map_or(Ok(text), |at| Err(record.error_at(at, Fault::Nul)))
+}
+
+/// The columns of a record.
+fn decode(record: &Record<'_>, by: &Decode) -> Result<Map<String, Value>, RowError> {
+    match by {
+        Decode::Text => Ok(Map::from_iter([("text".to_owned(), Value::from(no_nul(record, text_of(record)?)?))])),
+        Decode::Csv(header) => header.decode(record),
+        Decode::Json | Decode::Element => {
+            let text = text_of(record)?;
+            match serde_json::from_str(text) {
+                Ok(Value::Object(json)) => Ok(json),
+                Ok(other) => Err(record.error_at(0, Fault::NotAnObject { found: kind(&other) })),
+                Err(error) => Err(no_nul(record, text).err().unwrap_or_else(|| record.error_at(byte_of(text, &error), json_fault(&error)))),
+            }
+        }
     }
 }
 
@@ -207,27 +193,6 @@ fn byte_of(text: &str, error: &serde_json::Error) -> usize {
 fn json_fault(error: &serde_json::Error) -> Fault {
     let message = error.to_string();
     Fault::Json { message: message.split(" at line ").next().unwrap_or_default().to_owned() }
-}
-
-/// A record whose columns carry other names in the file than in the format.
-struct Named<'a> {
-    record: Record<'a>,
-    columns: &'a Columns,
-}
-
-impl Place for Named<'_> {
-    fn number(&self) -> u64 {
-        self.record.number
-    }
-
-    fn error(&self, fault: Fault) -> RowError {
-        let at = fault.column().and_then(|key| place::find_key(self.record.bytes, self.columns.in_file(key)));
-        self.record.error_at(at.unwrap_or(0), fault)
-    }
-
-    fn raw(&self) -> std::borrow::Cow<'_, str> {
-        self.record.raw()
-    }
 }
 
 #[cfg(test)]

@@ -4,13 +4,11 @@ use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::Cut;
 use crate::{Fault, RowError};
 
 /// A row's place in its file.
 pub(crate) trait Place {
-    /// The line, or the row of a table, counted from 1.
-    fn number(&self) -> u64;
-
     /// An error at the column that the fault is about, or at the start of the row.
     fn error(&self, fault: Fault) -> RowError;
 
@@ -29,6 +27,7 @@ pub(crate) struct Record<'a> {
     /// Bytes before it in the file (in the decompressed text, if the file is compressed).
     pub(crate) offset: u64,
     pub(crate) bytes: &'a [u8],
+    pub(super) cut: Cut,
 }
 
 impl Record<'_> {
@@ -48,21 +47,6 @@ impl Record<'_> {
             excerpt: excerpt(self.bytes, at),
             fault: fault.into(),
         }
-    }
-}
-
-impl Place for Record<'_> {
-    fn number(&self) -> u64 {
-        self.number
-    }
-
-    fn error(&self, fault: Fault) -> RowError {
-        let at = fault.column().and_then(|key| find_key(self.bytes, key)).unwrap_or(0);
-        self.error_at(at, fault)
-    }
-
-    fn raw(&self) -> Cow<'_, str> {
-        String::from_utf8_lossy(self.bytes)
     }
 }
 
@@ -132,13 +116,15 @@ mod tests {
     #[test]
     fn a_place_inside_a_record_of_several_lines_has_its_own_line_and_column() {
         let file: Arc<Path> = Path::new("d.json").into();
-        let record = Record { file: &file, number: 7, column: 2, offset: 100, bytes: "{\n  \"é\": 1,\n  \"b\": 2}".as_bytes() };
+        let cut = Cut { number: 7, column: 2, offset: 100, too_long: false, last: false };
+        let bytes = "{\n  \"é\": 1,\n  \"b\": 2}".as_bytes();
+        let record = Record { file: &file, number: 7, column: 2, offset: 100, bytes, cut };
         let at = |at: usize| {
             let error = record.error_at(at, Fault::Nul);
             (error.line, error.column, error.offset)
         };
         assert_eq!(at(0), (7, 3, 100));
         assert_eq!(at(8), (8, 6, 108));
-        assert_eq!(record.error(Fault::BadValue { field: "b".into(), why: "is 2".into(), mend: String::new() }).line, 9);
+        assert_eq!(at(find_key(bytes, "b").unwrap()), (9, 3, 115));
     }
 }

@@ -5,23 +5,38 @@ use std::path::PathBuf;
 
 use super::*;
 
-type Rows = Vec<Result<Row, RowError>>;
+type Rows = Vec<Result<(u64, Map<String, Value>), RowError>>;
 
 /// What is read of a file with this name.
 fn read(name: &str, bytes: &[u8]) -> (Rows, Result<Seen, DataError>) {
     let dir = tempfile::tempdir().unwrap();
     let path: PathBuf = dir.path().join(name);
     std::fs::write(&path, bytes).unwrap();
-    let mut out = Vec::new();
-    let seen = read_rows("train", &path, &Columns::default(), &mut |_, row| {
-        out.push(row.cloned());
-        Flow::Continue(())
-    });
-    (out, seen)
+    let file: Arc<Path> = path.as_path().into();
+    let (mut batches, decode) = match open("train", &path) {
+        Ok(Container::Text(batches, decode)) => (batches, decode),
+        Ok(Container::Table(_)) => panic!("not a text"),
+        Err(Unopened::File(error)) => return (Vec::new(), Err(error)),
+        Err(Unopened::Header(error)) => return (vec![Err(*error)], Ok(Seen::default())),
+    };
+    let (mut out, mut seen) = (Vec::new(), Seen::default());
+    loop {
+        match batches.next() {
+            Ok(Some(batch)) => {
+                seen.blank += batch.blank;
+                seen.rows += batch.len() as u64;
+                let row = |i| columns_of(&batch.record(i, &file), &decode).map(|json| (batch.record(i, &file).number, json));
+                out.extend((0..batch.len()).map(row));
+            }
+            Ok(None) => break,
+            Err(error) => return (out, Err(unreadable("train", &path, batches.bytes(), error))),
+        }
+    }
+    (out, Ok(Seen { bytes: batches.bytes(), ..seen }))
 }
 
 fn rows(name: &str, bytes: &[u8]) -> Vec<(u64, Value)> {
-    read(name, bytes).0.into_iter().map(|r| r.map(|r| (r.line, Value::Object(r.json))).unwrap()).collect()
+    read(name, bytes).0.into_iter().map(|r| r.map(|(line, json)| (line, Value::Object(json))).unwrap()).collect()
 }
 
 fn only_error(name: &str, bytes: &[u8]) -> RowError {
@@ -61,7 +76,7 @@ fn every_text_container_is_read_plain_and_compressed() {
 #[test]
 fn lines_and_blanks_are_counted() {
     let (rows, seen) = read("d.jsonl", b"\xef\xbb\xbf{\"a\":1}\r\n\r\n  \n{\"a\":2}");
-    let read: Vec<_> = rows.into_iter().map(|r| r.map(|r| (r.line, r.json["a"].clone())).unwrap()).collect();
+    let read: Vec<_> = rows.into_iter().map(|r| r.map(|(line, json)| (line, json["a"].clone())).unwrap()).collect();
     assert_eq!(read, [(1, 1.into()), (4, 2.into())]);
     assert_eq!(seen.unwrap(), Seen { rows: 2, blank: 2, bytes: 24 });
 }
@@ -83,7 +98,7 @@ fn errors_of_lines_have_line_column_and_offset() {
 fn errors_of_a_list_stand_at_their_own_line_and_the_rest_is_read() {
     let text = "[\n  {\"a\": 1},\n  {\"a\": 1\n   \"b\": 2},\n  7, {\"a\": 3}]";
     let (rows, _) = read("d.json", text.as_bytes());
-    let shown: Vec<_> = rows.iter().map(|r| r.as_ref().map_err(place).map(|r| r.line)).collect();
+    let shown: Vec<_> = rows.iter().map(|r| r.as_ref().map_err(place).map(|r| r.0)).collect();
     assert_eq!(shown, [Ok(2), Err((4, 4, 27)), Err((5, 3, 38)), Ok(5)]);
     for (broken, message) in [
         ("[{\"a\":1}", "ends inside"),

@@ -332,7 +332,7 @@ mod tests {
     fn read(json: Value, config: &DataConfig) -> Result<Task, Fault> {
         let Value::Object(json) = json else { panic!("not an object") };
         let row = Row { json, file: Path::new("x").into(), line: 1 };
-        Arithmetic.read(&row, config).map(|r| <Task as crate::Item>::of(r.example.unwrap()).unwrap())
+        Arithmetic.read(&row, config).map(|r| <Task as crate::Item>::of(r.named().example.unwrap()).unwrap())
     }
 
     fn questions(rows: &[Row]) -> Vec<Question> {

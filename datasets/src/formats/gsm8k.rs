@@ -73,7 +73,7 @@ mod tests {
     fn read(json: Value, config: &DataConfig) -> Result<Task, Fault> {
         let Value::Object(json) = json else { panic!("not an object") };
         let row = Row { json, file: std::path::Path::new("x").into(), line: 1 };
-        Gsm8k.read(&row, config).map(|r| <Task as crate::Item>::of(r.example.unwrap()).unwrap())
+        Gsm8k.read(&row, config).map(|r| <Task as crate::Item>::of(r.named().example.unwrap()).unwrap())
     }
 
     #[test]

@@ -181,7 +181,7 @@ mod tests {
             }
             assert!(card.fields.iter().any(|f| json.contains_key(f.name)));
             let row = Row { json, file: Path::new("sample").into(), line: 1 };
-            let example = format.read(&row, &DataConfig::default()).unwrap().example.unwrap();
+            let example = format.read(&row, &DataConfig::default()).unwrap().named().example.unwrap();
             let (text, messages) = example.content().prompt();
             assert_ne!(text.is_some(), !messages.is_empty(), "exactly one of text and messages");
             assert!(!example.content().id().is_empty(), "{}", card.name);

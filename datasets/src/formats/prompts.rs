@@ -80,7 +80,7 @@ mod tests {
     use serde_json::json;
 
     fn task_of(reading: Reading) -> Result<Task, Fault> {
-        Ok(<Task as crate::Item>::of(reading.example.unwrap()).unwrap())
+        Ok(<Task as crate::Item>::of(reading.named().example.unwrap()).unwrap())
     }
 
     fn read(json: Value) -> Result<Task, Fault> {

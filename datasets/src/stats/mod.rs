@@ -2,23 +2,24 @@
 //!
 //! One pass; what is kept grows with the number of different rows by 16 bytes each (the hashes that tell repetitions), with nothing else.
 
+mod figures;
 mod lengths;
 mod pairs;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::path::{Path, PathBuf};
 
-use collimate_types::{Reply, Speaker};
 use serde::Serialize;
 
 pub use lengths::Lengths;
 pub use pairs::Pairs;
 
 use crate::containers::Flow;
-use crate::digest::word;
-use crate::pass::{Located, Measure, Pass};
-use crate::{Counts, DataConfig, DataError, Example, digest};
+use crate::pass::{Measure, Pass};
+use crate::{Counts, DataConfig, DataError};
+use figures::Figures;
 
 /// The figures of a data set.
 #[derive(Debug, Clone, Serialize)]
@@ -82,15 +83,19 @@ pub struct Truncated {
 /// If the format does not exist. Everything that is wrong with rows is part of the figures.
 pub fn stats(name: &Path, config: &DataConfig, measure: Option<&dyn Measure>, limit: Option<u64>) -> Result<Stats, DataError> {
     let mut pass = Pass::new(config, measure)?;
+    pass.judge.names = false;
     let mut stats = Stats::empty(name, measure.is_some());
     let mut known = Known::default();
     let mut failed = None;
-    pass.read("train", name, &mut |located| {
-        if let Err(why) = stats.add(&located, measure, &mut known) {
-            failed.get_or_insert_with(|| format!("{}:{}: {why}", located.row.file.display(), located.row.line));
+    pass.read("train", name, &|located| Figures::of(located, measure), &mut |figures| {
+        match figures {
+            Ok(figures) => stats.add(figures, &mut known),
+            Err(why) => _ = failed.get_or_insert(why),
         }
         Flow::Continue(())
     });
+    stats.formats = known.formats.sums();
+    stats.kinds = known.kinds.sums();
     stats.bytes = pass.seen.bytes;
     stats.rows = pass.seen.rows;
     stats.wrong = pass.wrong;
@@ -107,8 +112,45 @@ pub fn stats(name: &Path, config: &DataConfig, measure: Option<&dyn Measure>, li
 /// Hashes of what was seen; they are hashes already, so they are not hashed again.
 #[derive(Default)]
 struct Known {
-    contents: HashSet<u64, BuildHasherDefault<Same>>,
-    prompts: HashSet<u64, BuildHasherDefault<Same>>,
+    /// The first content of each prompt.
+    prompts: HashMap<u64, u64, BuildHasherDefault<Same>>,
+    /// All further ones.
+    further: HashSet<u64, BuildHasherDefault<Same>>,
+    formats: Tally,
+    kinds: Tally,
+}
+
+/// Counts of a few names.
+#[derive(Default)]
+struct Tally(Vec<(&'static str, u64)>);
+
+impl Tally {
+    fn add(&mut self, name: &'static str) {
+        match self.0.iter_mut().find(|(known, _)| std::ptr::eq(*known, name)) {
+            Some((_, count)) => *count += 1,
+            None => self.0.push((name, 1)),
+        }
+    }
+
+    /// One name may stand at several addresses.
+    fn sums(self) -> BTreeMap<&'static str, u64> {
+        let mut sums = BTreeMap::new();
+        self.0.into_iter().for_each(|(name, count)| *sums.entry(name).or_default() += count);
+        sums
+    }
+}
+
+impl Known {
+    /// Counts a row whose prompt or whole content has been seen.
+    fn tell(&mut self, prompt: u64, content: u64, stats: &mut Stats) {
+        match self.prompts.entry(prompt) {
+            Entry::Vacant(place) => _ = place.insert(content),
+            Entry::Occupied(first) => {
+                stats.repeated_prompts += 1;
+                stats.repeated += u64::from(*first.get() == content || !self.further.insert(content));
+            }
+        }
+    }
 }
 
 #[derive(Default)]
@@ -159,70 +201,22 @@ impl Stats {
         self.problems.is_empty()
     }
 
-    fn add(&mut self, located: &Located<'_>, measure: Option<&dyn Measure>, known: &mut Known) -> Result<(), String> {
-        let (example, content) = (&located.example, located.example.content());
-        *self.formats.entry(located.format).or_default() += 1;
-        *self.kinds.entry(example.kind()).or_default() += 1;
-        self.repeated += u64::from(!known.contents.insert(word(located.content)));
-        self.repeated_prompts += u64::from(!known.prompts.insert(word(digest::of_question(content))));
-        let (text, messages) = content.prompt();
-        if text.is_none() {
-            let turns = messages.iter().filter(|m| m.role == Speaker::User).count();
-            *self.turns.entry(turns as u64).or_default() += 1;
+    fn add(&mut self, row: Figures, known: &mut Known) {
+        known.formats.add(row.format);
+        known.kinds.add(row.kind);
+        known.tell(row.asked, row.content, self);
+        if let Some(turns) = row.turns {
+            *self.turns.entry(turns).or_default() += 1;
         }
-        let prompt = match measure {
-            Some(measure) => measure.prompt(text, messages)? as u64,
-            None => text.map_or(0, chars) + messages.iter().map(|m| chars(&m.content)).sum::<u64>(),
-        };
-        let answer = |reply: &Reply| match (measure, reply) {
-            (None, reply) => Ok(reply.chars() as u64),
-            (Some(measure), reply) => measure.answer(&reply.said()).map(|n| n as u64),
-        };
-        let mut longest = 0;
-        match example {
-            Example::Task { worked, .. } => {
-                if let Some(worked) = worked {
-                    longest = measure.map_or_else(|| Ok(chars(worked)), |m| m.answer(worked).map(|n| n as u64))?;
-                    self.answer.add(longest);
-                }
-            }
-            Example::Pair(pair) => {
-                let (chosen, rejected) = (answer(&pair.chosen)?, answer(&pair.rejected)?);
-                self.answer.add(chosen);
-                self.answer.add(rejected);
-                longest = chosen.max(rejected);
-                self.pairs.get_or_insert_default().add(pair, located.first, chosen, rejected);
-            }
-            Example::Demonstration(demonstration) => {
-                longest = answer(&demonstration.answer)?;
-                self.answer.add(longest);
-            }
-            Example::Rated(rated) => {
-                longest = answer(&rated.answer)?;
-                self.answer.add(longest);
-                self.label(rated.good);
-            }
-            Example::Stepped(stepped) => {
-                for (step, right) in &stepped.steps {
-                    longest += measure.map_or_else(|| Ok(chars(step)), |m| m.answer(step).map(|n| n as u64))?;
-                    self.label(*right);
-                }
-                self.answer.add(longest);
-            }
+        row.answers.iter().flatten().for_each(|length| self.answer.add(*length));
+        self.good_labels[0] += row.labels[0];
+        self.good_labels[1] += row.labels[1];
+        self.prompt.add(row.prompt);
+        self.total.add(row.prompt + row.longest);
+        if let Some(pair) = row.pair {
+            self.pairs.get_or_insert_default().add(pair);
         }
-        self.prompt.add(prompt);
-        self.total.add(prompt + longest);
-        Ok(())
     }
-
-    fn label(&mut self, good: bool) {
-        self.good_labels[0] += u64::from(good);
-        self.good_labels[1] += 1;
-    }
-}
-
-fn chars(text: &str) -> u64 {
-    text.chars().count() as u64
 }
 
 impl std::fmt::Display for Stats {

@@ -23,17 +23,38 @@ pub struct Pairs {
     pub subsets: BTreeMap<String, u64>,
 }
 
+/// What one pair adds.
+pub(super) struct PairFigures {
+    first: Option<bool>,
+    tie: bool,
+    chosen: u64,
+    rejected: u64,
+    subset: Option<String>,
+}
+
+impl PairFigures {
+    pub(super) fn of(pair: &PreferencePair, first: Option<bool>, chosen: u64, rejected: u64) -> Self {
+        let subset = Some(&pair.subset).filter(|s| !s.is_empty()).cloned();
+        Self { first, tie: pair.label == 0.5, chosen, rejected, subset }
+    }
+}
+
 impl Pairs {
-    pub(super) fn add(&mut self, pair: &PreferencePair, first: Option<bool>, chosen: u64, rejected: u64) {
+    pub(super) fn add(&mut self, pair: PairFigures) {
+        let PairFigures { first, tie, chosen, rejected, subset } = pair;
         self.pairs += 1;
         if let Some(first) = first {
             self.first_preferred[0] += u64::from(first);
             self.first_preferred[1] += 1;
         }
-        if !pair.subset.is_empty() && (self.subsets.len() < 64 || self.subsets.contains_key(&pair.subset)) {
-            *self.subsets.entry(pair.subset.clone()).or_default() += 1;
+        if let Some(subset) = subset {
+            if let Some(rows) = self.subsets.get_mut(&subset) {
+                *rows += 1;
+            } else if self.subsets.len() < 64 {
+                self.subsets.insert(subset, 1);
+            }
         }
-        if pair.label == 0.5 {
+        if tie {
             self.ties += 1;
             return;
         }

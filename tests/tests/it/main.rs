@@ -8,6 +8,7 @@ mod checkpoints;
 mod command_lines;
 mod dying;
 mod evaluating;
+mod data;
 mod generating;
 mod peers;
 mod plugins;

@@ -7,7 +7,8 @@ use crate::checkout::Checkout;
 use crate::say;
 
 /// A page and the words after `collimate` that print it.
-const PAGES: [(&str, &[&str]); 1] = [("docs/algorithms.md", &["algorithms", "--markdown"])];
+const PAGES: [(&str, &[&str]); 2] =
+    [("docs/algorithms.md", &["algorithms", "--markdown"]), ("docs/formats.md", &["formats", "--markdown"])];
 
 /// Compares every page that is there; tells why one is passed over.
 pub(crate) fn check(here: &Checkout, files: &[(String, String)]) -> Vec<Finding> {
