@@ -58,7 +58,11 @@ mod tests {
         gzip.write_all(b"{\"a\": 1}\n\n{\"a\": 2}\n{\"a\": 3}").unwrap();
         std::fs::write(&path, gzip.finish().unwrap()).unwrap();
         let mut seen = Vec::new();
-        objects(&path, |row| Ok(seen.push(row["a"].clone()))).unwrap();
+        objects(&path, |row| {
+            seen.push(row["a"].clone());
+            Ok(())
+        })
+        .unwrap();
         assert_eq!(seen, [1, 2, 3]);
         let wrong = objects(&path, |row| if row["a"] == 3 { Err("three".into()) } else { Ok(()) });
         assert!(wrong.unwrap_err().to_string().ends_with("x.jsonl:4: three"));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use collimate_actors::{Engine, Progress as Generation};
-use collimate_datasets::load as load_data;
+use collimate_datasets::{Split, load as load_data};
 use collimate_evals::{Bootstrap, Outcome, SampledAnswer, SampledResult, Source, powers_up_to};
 use collimate_rewards::RewardSet;
 use collimate_types::Seed;
@@ -14,7 +14,7 @@ use super::args::EvalTaskArgs;
 use super::keep::{self, Kept};
 use super::progress::Progress;
 use super::vote::vote;
-use crate::config::{Diagnostics, Layer, Purpose, load};
+use crate::config::{Diagnostics, Layer, Purpose, Recipe, load};
 use crate::exit::{Code, Exit, OrExit, refused};
 use crate::run::{Evaluation, Sample, Signals, refuse};
 use crate::{machine, session};
@@ -66,24 +66,26 @@ pub(super) fn task(args: &EvalTaskArgs) -> Result<Code, Exit> {
     let questions: Vec<Vec<SampledAnswer>> = samples.chunks(args.samples).map(|q| q.iter().map(item).collect()).collect();
     let at = if args.at.is_empty() { powers_up_to(args.samples) } else { args.at.clone() };
     let result = SampledResult::of(&questions, &at, Bootstrap { seed: Seed(recipe.run.seed).fork("task", 0), ..Bootstrap::default() });
-    let data = recipe.data.heldout.as_ref().or(recipe.data.train.as_ref());
     let settings = json!({
-        "rows": rows, "samples": args.samples, "sampling": sampling, "rewards": rewards.labels().collect::<Vec<_>>(),
-        "instruction": "as in the recipe", "seed": recipe.run.seed,
+        "rows": rows, "samples": args.samples, "sampling": sampling, "rewards": rewards.labels().collect::<Vec<_>>(), "seed": recipe.run.seed,
     });
     let kept = Kept {
         model: keep::model(&recipe.model.path)?,
         against: None,
-        data: Source {
-            path: data.map_or_else(|| format!("<{}>", split.format), |p| p.display().to_string()),
-            hash: split.heldout.digest.clone(),
-        },
+        data: heldout(&recipe, &split),
         format: split.format.to_owned(),
         settings: settings.as_object().cloned().unwrap_or_default(),
         seconds: start.elapsed().as_secs_f64(),
     };
     let place = args.out.clone().unwrap_or_else(|| keep::default_place(&recipe.model.path, &recipe.run.dir));
     keep::tell(kept, Outcome::Task(result.or_failed()?), &place, json_out)
+}
+
+/// The file that the questions come from; a generator has none.
+fn heldout(recipe: &Recipe, split: &Split) -> Source {
+    let file = recipe.data.heldout.as_ref().or(recipe.data.train.as_ref());
+    let path = file.map_or_else(|| format!("<{}>", split.format), |p| p.display().to_string());
+    Source { path, hash: split.heldout.digest.clone() }
 }
 
 /// All answers, question by question.

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::Run;
 use super::html::{self, details, esc, number};
+use crate::table::percent;
 use crate::{Outcome, Record, Table};
 
 /// Units of the small drawing of an interval.
@@ -24,7 +25,7 @@ pub(super) fn section(runs: &[Run]) -> String {
 }
 
 fn overview(all: &[(&Run, &str, &Record)]) -> String {
-    const COLUMNS: [&str; 8] = ["run", "evaluation", "what", "value", "95% interval", "", "n", "data"];
+    const COLUMNS: [&str; 9] = ["run", "what", "by", "value", "95% interval", "", "n", "model", "data"];
     let title = "Results with their 95% intervals";
     let mut out =
         format!("<div class=\"scroll\" role=\"region\" aria-label=\"{title}\" tabindex=\"0\"><table><caption>{title}</caption><thead><tr>");
@@ -33,23 +34,33 @@ fn overview(all: &[(&Run, &str, &Record)]) -> String {
         let _ = write!(out, "<th scope=\"col\">{name}</th>");
     }
     out.push_str("</tr></thead><tbody>");
-    for (run, name, record) in all {
+    for (run, _, record) in all {
         let (what, value, interval, n) = record.outcome.headline();
         let share = !matches!(record.outcome, Outcome::Perplexity(_));
-        let show = |v: f64| if share { format!("{:.1}%", 100.0 * v) } else { number(v) };
+        let show = |v: f64| if share { percent(v) } else { number(v) };
         let ends = interval.map_or_else(|| "-".into(), |[low, high]| format!("{} to {}", show(low), show(high)));
         let bar = if share { drawing(value, interval) } else { String::new() };
+        let (model, data) = (last_part(&record.model.path), last_part(&record.data.path));
+        let text = |cell: &str| format!("<td class=\"text\">{}</td>", esc(cell));
         let _ = write!(
             out,
-            "<tr><th scope=\"row\">{}</th><td class=\"text\">{}</td><td class=\"text\">{what}</td><td>{}</td><td>{ends}</td><td>{bar}</td>\
-             <td>{n}</td><td class=\"text\">{}</td></tr>",
+            "<tr><th scope=\"row\">{}</th>{}{}<td>{}</td><td>{ends}</td><td>{bar}</td><td>{n}</td>{}{}</tr>",
             esc(&run.name),
-            esc(name),
+            text(what),
+            text(&by(record)),
             show(value),
-            esc(last_part(&record.data.path))
+            text(model),
+            text(data)
         );
     }
     out + "</tbody></table></div>"
+}
+
+/// What gave the scores or the verdicts.
+fn by(record: &Record) -> String {
+    let named = ["scorer", "judge", "rewards"].iter().find_map(|key| record.settings.get(*key));
+    let text = named.map_or_else(String::new, |v| v.as_str().map_or_else(|| v.to_string(), str::to_owned));
+    if record.settings.get("per_token") == Some(&true.into()) { format!("{text}, per token") } else { text }
 }
 
 /// A share and its interval between 0 and 1.

@@ -137,23 +137,24 @@ fn legend(runs: &[Run]) -> String {
 /// How far each run came, and what could not be read of it.
 fn summary(runs: &[Run]) -> String {
     let mut table = crate::Table::new("Runs", &["run", "steps", "reward, first to last", "tokens drawn", "hours", "faults"]);
-    for run in runs {
+    for run in runs.iter().filter(|r| !r.lines.is_empty()) {
         let last = |name: &str| series::of(run, name).last().map(|p| p.1);
         let reward = series::of(run, "reward");
         let ends = |p: &[(u64, f64)]| Some(format!("{} to {}", html::number(p.first()?.1), html::number(p.last()?.1)));
-        let hours = series::of(run, "time/step").iter().map(|p| p.1).sum::<f64>() / 3600.0;
+        let sum = |name: &str| series::of(run, name).iter().map(|p| p.1).sum::<f64>();
+        let (hours, tokens) = (sum("time/step") / 3600.0, sum("num_tokens"));
         let steps = run.lines.iter().map(|l| l.0).max().map_or_else(|| "-".into(), |s| s.to_string());
         let or = |text: Option<String>| text.unwrap_or_else(|| "-".into());
         table.row([
             run.name.clone(),
             steps,
             or(ends(&reward)),
-            or(last("num_tokens").map(|t| format!("{t:.0}"))),
+            if tokens > 0.0 { format!("{tokens:.0}") } else { "-".into() },
             if hours > 0.0 { format!("{hours:.2}") } else { "-".into() },
             or(last("faults/total").map(html::number)),
         ]);
     }
-    let mut out = html::table(&table);
+    let mut out = if table.rows.is_empty() { String::new() } else { html::table(&table) };
     let notes: Vec<String> = runs.iter().flat_map(|r| r.notes.iter().map(|n| format!("<li>{}: {}</li>", esc(&r.name), esc(n)))).collect();
     if !notes.is_empty() {
         let _ = write!(out, "<p>Not shown:</p><ul class=\"notes\">{}</ul>", notes.concat());

@@ -66,7 +66,7 @@ fn every_part_is_there_and_an_empty_run_is_a_page_too() {
     }
     assert!(page.contains("step_3.jsonl:2: &lt;half&gt;"));
     let empty = render(&[Run::default()], "0.1.0");
-    assert!(empty.contains("<section id=\"summary\">") && !empty.contains("id=\"curves\""));
+    assert!(empty.ends_with("</html>\n") && !empty.contains("<section"));
 }
 
 #[test]

@@ -6,14 +6,15 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::{Bench, run, said, tiny_model, whole};
+use crate::resume::whole;
+use crate::support::{Bench, run, said, tiny_model};
 
 /// Preference pairs of three lengths, in the shape of HH-RLHF.
 fn pairs(bench: &Bench) -> String {
     let dialogue = |asked: &str, answer: &str| format!("\n\nHuman: {asked}\n\nAssistant: {answer}");
     let row = |i: usize| {
         let asked = format!("What is {i} + {i}?");
-        let asked = if i % 3 == 0 { format!("Hi.\n\nAssistant: Hello.\n\nHuman: {asked}") } else { asked };
+        let asked = if i.is_multiple_of(3) { format!("Hi.\n\nAssistant: Hello.\n\nHuman: {asked}") } else { asked };
         serde_json::json!({
             "chosen": dialogue(&asked, &format!("It is {}.", 2 * i)),
             "rejected": dialogue(&asked, &"I will not say. ".repeat(1 + i % 4)),
@@ -79,8 +80,13 @@ fn a_model_against_itself_is_a_tie_and_answers_may_come_from_a_file() {
     let words = ["winrate", "--a", model, "--b", &answers, "--data", &data, "--reward", "numeric", "--max-new-tokens", "5"];
     let result = eval(&bench, &words);
     assert_eq!((&result["win_rate"], &result["ties"], &result["n"]), (&0.5.into(), &2.into(), &2.into()));
-    let right = generated.out.replace("\"text\":\"", "\"text\":\"99999 \"");
-    assert_ne!(right, generated.out);
+    let right = generated.json_lines().into_iter().zip(["5", "2"]).map(|(mut line, truth)| {
+        line["text"] = truth.into();
+        line.to_string()
+    });
+    bench.write("answers.jsonl", right.collect::<Vec<_>>().join("\n"));
+    let result = eval(&bench, &words);
+    assert_eq!((&result["win_rate"], &result["losses"]), (&0.0.into(), &2.into()), "a random model does not know sums");
 }
 
 #[test]
