@@ -106,7 +106,7 @@ impl Bench {
     /// All actors do all they are told.
     fn settle(&mut self) {
         for turn in 0.. {
-            assert!(turn < 10_000, "the pool comes to no rest; it waits for {:?}", self.pool.deadline());
+            assert!(turn < 2_000, "the pool comes to no rest; it waits for {:?}", self.pool.deadline());
             if self.gave_up.is_some() {
                 return;
             }
