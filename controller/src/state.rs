@@ -123,3 +123,27 @@ pub struct View {
     /// Whether a stop was asked for.
     pub stopping: bool,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn age_is_counted_in_published_versions_and_reaches_back_as_far_as_is_known() {
+        let mut state = ControllerState {
+            seed: Seed(1),
+            step: 0,
+            version: 0,
+            best: None,
+            starved_in_a_row: 0,
+            not_finite_in_a_row: 0,
+            recent: Vec::new(),
+        };
+        assert_eq!(state.oldest(5), 0);
+        for version in [4, 4, 8, 12, 16] {
+            state.publish(version, 3);
+        }
+        assert_eq!((state.version, &state.recent[..]), (16, &[4, 8, 12][..]));
+        assert_eq!([0, 1, 2, 3, 9].map(|back| state.oldest(back)), [16, 12, 8, 4, 4]);
+    }
+}

@@ -19,12 +19,13 @@ mod dice;
 mod disk;
 mod faults;
 mod life;
+mod outcome;
 mod scenario;
 mod world;
 
 pub use faults::Fault;
+pub use outcome::{Broken, Tally};
 pub use scenario::Scenario;
-pub use world::{Broken, Tally};
 
 /// Simulates the run of a seed.
 ///

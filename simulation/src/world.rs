@@ -1,7 +1,6 @@
 //! Time, messages and faults.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use collimate_controller::pool::{ActorId, GiveUp, PoolCommand, PoolEvent};
 use collimate_controller::{Event, Outcome};
@@ -12,7 +11,7 @@ use crate::actor::{Order, Process, Processes, generate, generated};
 use crate::dice::Dice;
 use crate::disk::{Disk, Saved};
 use crate::life::{Life, Next};
-use crate::{Fault, Scenario};
+use crate::{Broken, Fault, Scenario, Tally};
 
 /// After the last fault a run ends within this, in milliseconds: the longest waits of every step, one after another, and room.
 const PROGRESS_MS: u64 = 180_000;
@@ -22,58 +21,6 @@ const MOST_EVENTS: u64 = 200_000;
 const SILENCE_MS: u64 = 1_500;
 /// How long it takes to see that a process is dead.
 const DETECT_MS: u64 = 200;
-
-/// What did not hold. The seed shows it again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Broken {
-    /// The seed.
-    pub seed: u64,
-    /// The moment, in milliseconds.
-    pub at_ms: u64,
-    /// What did not hold.
-    pub what: String,
-}
-
-impl fmt::Display for Broken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "seed={} at {} ms: {}", self.seed, self.at_ms, self.what)
-    }
-}
-
-impl std::error::Error for Broken {}
-
-/// What a run went through, and its end.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Tally {
-    /// How often the launcher was started.
-    pub lives: u64,
-    /// How often an actor was started.
-    pub starts: u64,
-    /// Faults that hit something.
-    pub faults: u64,
-    /// Events of the run.
-    pub events: u64,
-    /// Simulated time, in milliseconds.
-    pub ms: u64,
-    done: bool,
-    saved: Option<Saved>,
-    metrics: Vec<u8>,
-}
-
-impl Tally {
-    /// Compares the end of a run with that of the calm one.
-    pub(crate) fn same_end(&self, other: &Self, seed: u64) -> Result<(), Broken> {
-        let part = |t: &Self| t.saved.as_ref().map(|s| (s.controller.step, s.controller.version, s.cursor, s.digest));
-        let what = if part(self) != part(other) {
-            format!("the last checkpoint (step, version, cursor, weights) is {:?}, that of the calm run {:?}", part(other), part(self))
-        } else if self.metrics != other.metrics {
-            format!("the metrics differ: {:?}", String::from_utf8_lossy(&other.metrics))
-        } else {
-            return Ok(());
-        };
-        Err(Broken { seed, at_ms: other.ms, what })
-    }
-}
 
 /// What is due at a moment.
 #[derive(Debug)]
@@ -291,7 +238,7 @@ impl<'a> World<'a> {
                         return Ok(()); // The launcher is gone, with all other commands.
                     }
                 }
-                Next::Over(outcome) => return self.over(outcome),
+                Next::Over(outcome) => return self.over(&outcome),
                 Next::Nothing => {}
             }
         }
@@ -319,7 +266,7 @@ impl<'a> World<'a> {
         Ok(false)
     }
 
-    fn over(&mut self, outcome: Outcome) -> Result<(), String> {
+    fn over(&mut self, outcome: &Outcome) -> Result<(), String> {
         match outcome {
             // A run that starved or was not finite is mended and resumed, as one that was stopped; so every run comes to its end.
             Outcome::Stopped { .. } | Outcome::NotSaved { .. } | Outcome::Starved { .. } | Outcome::NotFinite { .. } => {

@@ -49,7 +49,9 @@ fn report(job: &Job, summary: &Summary, as_json: bool) -> Result<(), Exit> {
         Some(Outcome::NotFinite { steps }) => format!("{steps} steps in a row had no finite gradient: lower learner.lr"),
         Some(Outcome::NotSaved { step, saves, saved_step }) => {
             let there = saved_step.map_or_else(|| "there is none".to_owned(), |s| format!("the newest is that of step {s}"));
-            format!("the checkpoint of step {step} could not be saved ({saves} failed in a row), {there}; mend the disk and go on with --resume")
+            format!(
+                "the checkpoint of step {step} could not be saved ({saves} failed in a row), {there}; mend the disk and go on with --resume"
+            )
         }
         None => "ended without an outcome".to_owned(),
     };

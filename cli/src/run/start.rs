@@ -27,9 +27,7 @@ pub enum Begin {
 /// As the parts that fail say.
 pub fn start(job: &Job, begin: Begin) -> Result<Summary, Exit> {
     let path = job.files.root.join(&job.files.name);
-    if let Some(limit) = machine::open_files().filter(|limit| *limit < OPEN_FILES) {
-        return Err(refused(format!("a process may open {limit} files here, a run needs {OPEN_FILES}; raise the limit, `ulimit -n 1024`")));
-    }
+    check_open_files()?;
     let signals = Signals::catch()?;
     let (run, checkpoint) = match begin {
         Begin::New => {
@@ -99,6 +97,15 @@ fn record(run: &RunDir, job: &Job) -> Result<(), Exit> {
         return Ok(());
     }
     crate::commands::data::write_rejects(&run.path().join("rejects.jsonl"), &job.split.rejected)
+}
+
+fn check_open_files() -> Result<(), Exit> {
+    match machine::open_files() {
+        Some(limit) if limit < OPEN_FILES => {
+            Err(refused(format!("a process may open {limit} files here, a run needs {OPEN_FILES}; raise the limit, `ulimit -n 1024`")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A run that is gone on with: its lock, its newest good checkpoint (none if it has not reached its first), its logs cut back to it.

@@ -106,7 +106,7 @@ impl Bench {
     /// All actors do all they are told.
     fn settle(&mut self) {
         for turn in 0.. {
-            assert!(turn < 10_000, "the pool comes to no rest; it waits for {:?}", self.pool.deadline());
+            assert!(turn < 2_000, "the pool comes to no rest; it waits for {:?}", self.pool.deadline());
             if self.gave_up.is_some() {
                 return;
             }
@@ -362,4 +362,26 @@ fn what_is_one_too_many_or_goes_backwards_is_refused() {
     assert_eq!(bench.pool.publish(0, 0), Err(PoolError::Version { got: 0, newest: 0 }));
     bench.settle();
     assert_eq!(bench.committed.len(), 1, "the abandoned one is not generated");
+}
+
+#[test]
+fn whoever_is_offered_newer_weights_takes_them_before_it_works_even_where_old_ones_would_do() {
+    let mut bench = Bench::new(PoolPlan { max_staleness: 1, ..plan(1, 0) });
+    bench.settle();
+    let commands = bench.pool.publish(2, 0).unwrap();
+    bench.take(commands);
+    bench.generate(&batch(1, 1));
+    let who = *bench.live.first().unwrap();
+    assert!(matches!(bench.jobs[&who][..], [PoolCommand::Offer { version: 2, .. }]), "{:?}", bench.jobs[&who]);
+    bench.settle();
+    assert_eq!(bench.committed[0].1[0].rollouts[0].versions, (2, 2));
+}
+
+#[test]
+fn with_nobody_there_new_weights_are_everywhere_at_once_and_who_comes_takes_them() {
+    let mut bench = Bench::new(plan(1, 0));
+    let commands = bench.pool.publish(2, 0).unwrap();
+    assert_eq!(commands, [PoolCommand::AllAdopted { version: 2 }]);
+    bench.settle();
+    assert_eq!(bench.pool.view()[0].version, Some(2));
 }

@@ -95,7 +95,8 @@ fn gguf_file() -> Vec<u8> {
         ("llama.rope.freq_base".to_owned(), Value::F32(10_000.0)),
         ("general.name".to_owned(), Value::Str("x".repeat(100))),
     ]);
-    let tensors = [8_usize, 64, 96].map(|n| gguf::Outgoing { name: format!("t{n}"), shape: vec![n], encoding: Encoding::Plain(Dtype::F32) });
+    let tensors =
+        [8_usize, 64, 96].map(|n| gguf::Outgoing { name: format!("t{n}"), shape: vec![n], encoding: Encoding::Plain(Dtype::F32) });
     let mut bytes = Vec::new();
     let mut fill = |i: usize, out: &mut Vec<u8>| {
         let n = [8, 64, 96][i];
@@ -117,7 +118,8 @@ fn hostile() -> Vec<(&'static str, Vec<u8>)> {
         bytes
     };
     let name = |len: u64| len.to_le_bytes().to_vec();
-    let wide = [&1_u64.to_le_bytes()[..], b"t", &2_u32.to_le_bytes(), &(1_u64 << 40).to_le_bytes(), &(1_u64 << 40).to_le_bytes(), &[0; 8]].concat();
+    let wide = [&1_u64.to_le_bytes()[..], b"t", &2_u32.to_le_bytes(), &(1_u64 << 40).to_le_bytes(), &(1_u64 << 40).to_le_bytes(), &[0; 8]]
+        .concat();
     let align = [&17_u64.to_le_bytes()[..], b"general.alignment", &4_u32.to_le_bytes(), &0_u32.to_le_bytes()].concat();
     vec![
         ("2^32 tensors", file(1 << 32, 0, &[])),
@@ -181,7 +183,9 @@ pub(crate) fn tokenizer_and_template(args: &Args) -> Outcome {
     let nested = format!("{}x{}", "{% if true %}".repeat(5000), "{% endif %}".repeat(5000));
     let doubling = "{% set ns = namespace(t='xxxxxxxx') %}{% for i in range(64) %}{% set ns.t = ns.t ~ ns.t %}{% endfor %}{{ ns.t }}";
     let recursive = "{% macro f(x) %}{{ f(x) }}{% endmacro %}{{ f(1) }}";
-    for (what, template) in [("endless", endless), ("nested", &nested), ("doubling", doubling), ("recursive", recursive), ("broken", "{% for %}")] {
+    for (what, template) in
+        [("endless", endless), ("nested", &nested), ("doubling", doubling), ("recursive", recursive), ("broken", "{% for %}")]
+    {
         let dir = bench.path("model");
         let mut config: serde_json::Value = serde_json::from_slice(&fs::read(dir.join("tokenizer_config.json")).unwrap()).unwrap();
         config["chat_template"] = template.into();
@@ -237,7 +241,15 @@ fn with_rows(bytes: &[u8]) -> (Bench, String) {
 
 pub(crate) fn one_bad_row(args: &Args) -> Outcome {
     let mut dice = args.dice("D1");
-    let bad = ["{\"prompt\": \"x\", \"answer\": }", "{\"prompt\": 1, \"answer\": \"1\"}", "null", "{", "[]", "{\"prompt\": \"\", \"answer\": \"\"}", "x"];
+    let bad = [
+        "{\"prompt\": \"x\", \"answer\": }",
+        "{\"prompt\": 1, \"answer\": \"1\"}",
+        "null",
+        "{",
+        "[]",
+        "{\"prompt\": \"\", \"answer\": \"\"}",
+        "x",
+    ];
     crate::count(bad.map(|row| {
         let mut lines = rows(1000);
         let at = dice.below(1000) as usize;
@@ -270,8 +282,18 @@ pub(crate) fn odd_bytes(_: &Args) -> Outcome {
         ("a number as long as a book", format!("{good}{{\"prompt\": \"x\", \"answer\": {}}}\n", "9".repeat(100_000)).into_bytes(), false),
     ];
     let sequences: [&[u8]; 12] = [
-        b"\xff", b"\xfe", b"\x80", b"\xc0\x80", b"\xed\xa0\x80", b"\xf8\x88\x80\x80\x80", b"\xe2\x82", b"\xf0\x9f\x98", b"\xc3\x28",
-        b"\xf4\x90\x80\x80", b"\xe0\x80\xaf", b"\xbf",
+        b"\xff",
+        b"\xfe",
+        b"\x80",
+        b"\xc0\x80",
+        b"\xed\xa0\x80",
+        b"\xf8\x88\x80\x80\x80",
+        b"\xe2\x82",
+        b"\xf0\x9f\x98",
+        b"\xc3\x28",
+        b"\xf4\x90\x80\x80",
+        b"\xe0\x80\xaf",
+        b"\xbf",
     ];
     files.extend(sequences.map(|bytes| ("not UTF-8", row(bytes), false)));
     files.push(("100 MB in a line", row(&vec![b'x'; 100 << 20]), false));
@@ -304,7 +326,8 @@ pub(crate) fn columns(_: &Args) -> Outcome {
 }
 
 pub(crate) fn changed_data(_: &Args) -> Outcome {
-    let changes: [(&str, fn(&mut Vec<String>)); 4] = [
+    type Change = fn(&mut Vec<String>);
+    let changes: [(&str, Change); 4] = [
         ("a row more", |rows| rows.push("{\"prompt\": \"9 + 9 =\", \"answer\": \"18\"}".to_owned())),
         ("a row less", |rows| drop(rows.pop())),
         ("another answer", |rows| rows[3] = rows[3].replace("\"4\"", "\"5\"")),

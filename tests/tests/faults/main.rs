@@ -64,7 +64,11 @@ const ROWS: [Row; 41] = [
     Row { name: "S5", what: "standard output is closed", run: kills::closed_output },
     Row { name: "B1", what: "resumed at every boundary, every algorithm: byte-equal", run: resuming::every_algorithm },
     Row { name: "B2", what: "the same on two ranks", run: |_| Outcome::Cannot("needs more than one rank: a run has one".into()) },
-    Row { name: "B3", what: "checkpoints of older releases", run: |_| Outcome::Cannot("needs an older release; held by the_first_format_still_loads".into()) },
+    Row {
+        name: "B3",
+        what: "checkpoints of older releases",
+        run: |_| Outcome::Cannot("needs an older release; held by the_first_format_still_loads".into()),
+    },
     Row { name: "B4", what: "the recipe changes between run and resume", run: resuming::changed_recipe },
     Row { name: "H1", what: "out of memory is told as such", run: |_| Outcome::Cannot(NEEDS_SPREAD.into()) },
     Row { name: "H2", what: "too few open files allowed: refused before step 1", run: resuming::few_files },

@@ -1,4 +1,4 @@
-//! Ends that nobody planned: kill -9 around a save, INT and TERM.
+//! Ends that nobody planned: kill -9 around a save, INT and TERM; and USR1, which ends nothing.
 
 use std::fs;
 use std::path::Path;
@@ -102,6 +102,21 @@ fn int_ends_a_run_with_130_and_a_checkpoint_that_resumes_to_the_same_bytes() {
 #[test]
 fn term_ends_a_run_with_143_and_a_checkpoint_that_resumes_to_the_same_bytes() {
     stops_gracefully(Signal::TERM, 143);
+}
+
+#[test]
+fn usr1_saves_the_next_boundary_and_the_run_goes_on_to_the_same_bytes() {
+    let bench = Bench::new();
+    let quiet = ["checkpoint.every=0", "eval.every=0", "run.steps=40"];
+    let mut child = bench.train("asked", &quiet).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let metrics = bench.run_dir("asked").join("metrics.jsonl");
+    wait_until("the first step", &mut child, || fs::read_to_string(&metrics).is_ok_and(|text| text.contains('\n')));
+    kill_process(Pid::from_child(&child), Signal::USR1).unwrap();
+    Said::from(child.wait_with_output().unwrap()).with_code(0).telling(&["a checkpoint is asked for"]);
+    let saved = names(&bench.run_dir("asked")).into_iter().filter(|n| whole(n)).count();
+    assert_eq!(saved, 2, "the one that was asked for, and the last");
+    bench.trained("unasked", &quiet);
+    crate::support::assert_same_state(&bench.checkpoint("asked", 40), &bench.checkpoint("unasked", 40));
 }
 
 #[test]
