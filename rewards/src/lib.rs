@@ -29,8 +29,8 @@ mod set;
 mod spec;
 mod summary;
 mod tagged;
-mod truth;
 mod trial;
+mod truth;
 mod window;
 mod within;
 

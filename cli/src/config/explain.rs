@@ -68,8 +68,8 @@ fn chosen(loaded: Option<&Loaded>) -> (Option<String>, Vec<String>) {
 /// A knob of the recipe's algorithm; without a recipe, of every algorithm that has it.
 fn of_algorithm(key: &str, knob: &str, name: Option<&str>) -> Option<String> {
     let cards = collimate_algorithms::roster().iter().map(|e| e.card).filter(|c| name.is_none_or(|n| n == c.name));
-    let found = cards
-        .filter_map(|c| c.knobs.iter().find(|k| k.name == knob).map(|k| format!("\n  {}: {} Default: {}.", c.name, k.help, k.default)));
+    let found =
+        cards.filter_map(|c| c.all_knobs().find(|k| k.name == knob).map(|k| format!("\n  {}: {} Default: {}.", c.name, k.help, k.default)));
     told(key, &found.collect::<String>())
 }
 

@@ -56,6 +56,7 @@ pub(super) fn task(args: &EvalTaskArgs) -> Result<Code, Exit> {
     let evaluation = Evaluation {
         tokenizer: &opened.tokenizer,
         rewards: &rewards,
+        lanes: collimate_rewards::lanes(&recipe.reward),
         tasks: &split.heldout.tasks[..rows],
         sampling: Arc::new(sampling.clone()),
         slots: recipe.rollout.slots,

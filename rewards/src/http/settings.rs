@@ -91,6 +91,8 @@ pub static HTTP_CARD: RewardCard = RewardCard {
         },
         KnobCard { name: "token_env", help: "The environment variable with a token for `Authorization: Bearer`.", default: "null" },
     ],
+    // Whoever runs the judge knows its cases; `collimate reward test` takes them from a file.
+    cases: &[],
 };
 
 impl HttpSettings {

@@ -84,6 +84,8 @@ pub static PLUGIN_CARD: RewardCard = RewardCard {
         KnobCard { name: "log_kb", help: "Kilobytes of what it prints that are kept.", default: "1024" },
         KnobCard { name: "log", help: "The file for what it prints; of a run `reward-<label>.log` in its directory.", default: "null" },
     ],
+    // Whoever runs the judge knows its cases; `collimate reward test` takes them from a file.
+    cases: &[],
 };
 
 impl PluginSettings {
