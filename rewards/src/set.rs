@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
+use std::time::Instant;
 
 use collimate_types::{Reward, RolloutGroup, ScoredGroup, Task, Verdict};
 
 use crate::error::{listed, nearest};
+use crate::tally::{Tally, Work};
 use crate::{RewardError, RewardSpec, Share, combine, guard, roster};
 
 /// The rewards of a recipe.
@@ -24,6 +26,16 @@ struct Entry {
     weight: f64,
     share: Share,
     reward: Arc<dyn Reward>,
+    tally: Arc<Tally>,
+}
+
+impl Entry {
+    fn judge(&self, group: &RolloutGroup) -> Vec<Verdict> {
+        let start = Instant::now();
+        let verdicts = guard::judge(self.reward.as_ref(), group);
+        self.tally.add(start.elapsed(), &verdicts);
+        verdicts
+    }
 }
 
 impl std::fmt::Debug for RewardSet {
@@ -63,7 +75,8 @@ impl RewardSet {
     /// ```
     #[must_use]
     pub fn of(label: impl Into<String>, reward: impl Reward + 'static) -> Self {
-        Self { entries: vec![Entry { label: label.into(), weight: 1.0, share: Share::default(), reward: Arc::new(reward) }] }
+        let (label, reward) = (label.into(), Arc::new(reward));
+        Self { entries: vec![Entry { label, weight: 1.0, share: Share::default(), reward, tally: Arc::default() }] }
     }
 
     /// Adds a reward as a term of the sum.
@@ -94,13 +107,19 @@ impl RewardSet {
         if !faults.is_empty() {
             return Err(faults);
         }
-        self.entries.push(Entry { label, weight, share, reward });
+        self.entries.push(Entry { label, weight, share, reward, tally: Arc::default() });
         Ok(())
     }
 
     /// The labels, in the order of the recipe.
     pub fn labels(&self) -> impl Iterator<Item = &str> {
         self.entries.iter().map(|e| e.label.as_str())
+    }
+
+    /// What each reward has done since this was last called, in the order of the recipe.
+    #[must_use]
+    pub fn take_work(&self) -> Vec<Work> {
+        self.entries.iter().map(|e| e.tally.take(&e.label)).collect()
     }
 
     /// Every reward that a task asks for and the recipe does not have, one error per name; and the tasks that no reward judges, once. Call it
@@ -127,7 +146,7 @@ impl RewardSet {
         let verdicts = match self.judges_of(&group.prompt.task) {
             Err(error) => vec![Verdict::Unscorable { reason: error.to_string() }; group.rollouts.len()],
             Ok(judges) => {
-                let columns: Vec<_> = judges.iter().map(|e| Column::new(e, guard::judge(e.reward.as_ref(), &group))).collect();
+                let columns: Vec<_> = judges.iter().map(|e| Column::new(e, e.judge(&group))).collect();
                 (0..group.rollouts.len()).map(|row| combined(&columns, row)).collect()
             }
         };

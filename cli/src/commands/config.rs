@@ -1,5 +1,7 @@
 //! `collimate config`: show, explain, schema.
 
+use std::collections::BTreeMap;
+
 use crate::args::Config;
 use crate::config::{Layer, Purpose, explain, load, schema};
 use crate::exit::{Code, Exit, OrExit};
@@ -35,9 +37,15 @@ pub(crate) fn config(args: &Config) -> Result<Code, Exit> {
 /// Puts where a value comes from behind each line.
 fn with_origins(toml: &str, origin: impl Fn(&str) -> String) -> String {
     let (mut section, mut out) = (String::new(), String::new());
+    let mut tables: BTreeMap<String, usize> = BTreeMap::new();
     for line in toml.lines() {
         let header = line.trim_start_matches('[').trim_end_matches(']');
-        if line.starts_with('[') {
+        if line.starts_with("[[") {
+            // The n-th table of a list: `reward.0`.
+            let n = tables.entry(header.to_owned()).or_default();
+            section = format!("{header}.{n}");
+            *n += 1;
+        } else if line.starts_with('[') {
             section = header.to_owned();
         }
         match line.split_once(" = ") {

@@ -222,7 +222,8 @@ impl<'a> Driver<'a> {
         if refill == 0 {
             self.boundary = self.now.clone();
             self.step = Step::default();
-            let _ = self.timers.take();
+            // What an evaluation took is not the step's.
+            let _ = (self.timers.take(), self.job.rewards.take_work());
         }
         self.ui.phase("tasks");
         let tasks = self.order.next(&mut self.now.cursor, count);
@@ -324,9 +325,10 @@ impl<'a> Driver<'a> {
         let mut metrics = std::mem::take(&mut self.step.metrics);
         metrics.merge(self.controller.take_metrics());
         if !self.step.scored.is_empty() {
-            metrics.merge(measure::rewards(&self.step.scored));
+            metrics.merge(collimate_rewards::summarise(&self.step.scored));
             metrics.merge(measure::completions(&self.step.scored));
         }
+        metrics.merge(measure::work(&self.job.rewards));
         self.summary.tokens += self.step.drawn;
         metrics.set("num_tokens", self.step.drawn as f64);
         metrics.set("faults/total", self.step.faults as f64);
@@ -364,7 +366,12 @@ impl<'a> Driver<'a> {
             slots: self.job.plan.slots,
             answers: 1,
         };
-        let result = evaluation.run(self.model, &mut self.engine, &mut |_| true)?;
+        // Before the first step there is nothing to save, so nothing to be evaluated first: a signal ends it at once.
+        let signals = self.signals;
+        let result = match evaluation.run(self.model, &mut self.engine, &mut |_| step > 0 || !signals.asked()) {
+            Err(_) if step == 0 && signals.asked() => return Err(Exit { code: Code::Stopped, message: None }),
+            result => result?,
+        };
         let score = (result.task.n > 0).then_some(result.task.accuracy);
         self.last_score = score.map(|s| (step, s));
         self.logs.evaluation(step, &result)?;

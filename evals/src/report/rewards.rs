@@ -12,7 +12,8 @@ pub(super) fn section(runs: &[Run]) -> String {
         let parts = names.iter().filter_map(|n| n.strip_prefix("rewards/")?.strip_suffix("/mean"));
         for part in parts {
             let of = |what: &str| series::of(run, &format!("rewards/{part}/{what}"));
-            let cells = row(&of("mean"), &of("std"), mean(&of("time")), sum(&of("faults")));
+            let seconds = mean(&series::of(run, &format!("time/reward/{part}")));
+            let cells = row(&of("mean"), &of("std"), seconds, sum(&of("faults")));
             table.row([run.name.clone(), part.to_owned()].into_iter().chain(cells));
         }
         let (all, std) = (series::of(run, "reward"), series::of(run, "reward_std"));
@@ -50,6 +51,8 @@ mod tests {
             let numbers = [
                 ("reward", 0.5),
                 ("rewards/format/mean", 0.1 * step as f64),
+                ("time/reward/format", 0.125),
+                ("rewards/format/faults", 2.0),
                 ("faults/panic", 1.0),
                 ("faults/total", step as f64),
                 ("time/score", 0.25),
@@ -58,7 +61,7 @@ mod tests {
         };
         let run = Run { name: "r".into(), lines: (1..=4).map(line).collect(), ..Run::default() };
         let out = section(&[run]);
-        assert!(out.contains("<td>format</td><td>0.1</td><td>0.4</td><td>-</td><td>-</td><td>-</td>"), "{out}");
+        assert!(out.contains("<td>format</td><td>0.1</td><td>0.4</td><td>-</td><td>0.125</td><td>8</td>"), "{out}");
         assert!(out.contains("<td>all, as trained on</td><td>0.5</td><td>0.5</td><td>-</td><td>0.25</td><td>4</td>"), "{out}");
         assert_eq!(section(&[Run::default()]), "");
     }
