@@ -4,7 +4,9 @@ use std::path::Path;
 
 use collimate_store::{Checkpoint, RunDir};
 
-use super::{Board, Driver, Job, Parts, Signals, Summary, Ui, differences};
+use super::driver::{Parts, Work};
+use super::online::Online;
+use super::{Board, Driver, Job, Part, Signals, Summary, Ui, differences};
 use crate::config::{Layer, OnResume, Purpose, diff, load as load_config};
 use crate::exit::{Code, Exit, OrExit, refused};
 use crate::{machine, session};
@@ -50,7 +52,10 @@ pub fn start(job: &Job, begin: Begin) -> Result<Summary, Exit> {
     let opened = session::open_model(&source)?;
     super::plan::check_context(job, &opened)?;
     // What can be refused is refused before the name is taken.
-    let model = session::load(&opened.source)?;
+    let work: Box<dyn Work + '_> = match &job.part {
+        Part::Online(part) => Box::new(Online::open(job, part, &opened)?),
+        Part::Given(part) => part.open(job, &opened)?,
+    };
     let run = match run {
         Some(run) => run,
         None => RunDir::create(&job.files.root, &job.files.name).or_refused()?,
@@ -64,14 +69,6 @@ pub fn start(job: &Job, begin: Begin) -> Result<Summary, Exit> {
         return Err(error).or_refused();
     }
     record(&run, job)?;
-    let reference = if job.algorithm.needs().reference {
-        let base = session::open_model(&job.files.model)?;
-        let mut reference = session::load(&base.source)?;
-        reference.freeze();
-        Some(reference)
-    } else {
-        None
-    };
     let resumed_at = checkpoint.as_ref().map(Checkpoint::step);
     let ui = Ui::start(Board { step: resumed_at.unwrap_or(0), steps: job.plan.steps, ..Board::default() });
     if let Some(checkpoint) = &checkpoint {
@@ -79,8 +76,7 @@ pub fn start(job: &Job, begin: Begin) -> Result<Summary, Exit> {
         let bitwise = if changed.is_empty() { "bitwise: yes".to_owned() } else { format!("bitwise: no ({})", changed.join("; ")) };
         ui.note(format!("resuming {} at step {} from {}, {bitwise}", job.files.name, checkpoint.step(), checkpoint.dir.display()));
     }
-    let parts =
-        Parts { tokenizer: &opened.tokenizer, model: &model, reference: reference.as_ref(), run, ui: &ui, signals: &signals, resumed_at };
+    let parts = Parts { tokenizer: &opened.tokenizer, work, run, ui: &ui, signals: &signals, resumed_at };
     let mut driver = Driver::new(job, parts)?;
     if let Some(checkpoint) = &checkpoint {
         driver.resume(checkpoint)?;
@@ -93,10 +89,11 @@ pub fn start(job: &Job, begin: Begin) -> Result<Summary, Exit> {
 /// What the run is and which rows it could not use, for whoever looks at it later.
 fn record(run: &RunDir, job: &Job) -> Result<(), Exit> {
     run.write_config(&job.files.config).or_failed()?;
-    if job.split.rejected.is_empty() {
+    let rejected = job.data().rejected;
+    if rejected.is_empty() {
         return Ok(());
     }
-    crate::commands::data::write_rejects(&run.path().join("rejects.jsonl"), &job.split.rejected)
+    crate::commands::data::write_rejects(&run.path().join("rejects.jsonl"), rejected)
 }
 
 fn check_open_files() -> Result<(), Exit> {

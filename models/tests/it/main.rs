@@ -9,5 +9,6 @@
 
 mod gradients;
 mod real;
+mod scores;
 mod support;
 mod tiny;

@@ -10,6 +10,8 @@ mod data;
 mod dying;
 mod evaluating;
 mod generating;
+mod given;
+mod parity;
 mod peers;
 mod plugins;
 mod recipes;
