@@ -36,6 +36,9 @@ pub(super) struct GivenWork<'a, D: Kind> {
     taken: Vec<GivenRow<D::Label>>,
 }
 
+/// A row with the hash of its content.
+type Keyed<L> = (String, GivenRow<L>);
+
 /// Where the reference's numbers come from.
 enum Kept<D: Kind> {
     None,
@@ -108,7 +111,7 @@ impl<'a, D: Kind> GivenWork<'a, D> {
     }
 
     /// Rows that the run will come to and the cache does not know, by content.
-    fn missing(&mut self, frame: &mut Frame<'_>, cache: &Cache) -> Result<Vec<(String, GivenRow<D::Label>)>, Exit> {
+    fn missing(&mut self, frame: &mut Frame<'_>, cache: &Cache) -> Result<Vec<Keyed<D::Label>>, Exit> {
         let steps = frame.job.plan.steps - frame.controller.state().step;
         let count = (steps as usize).saturating_mul(frame.job.plan.prompts_per_step);
         let mut cursor = frame.now.cursor;
@@ -226,7 +229,7 @@ impl<'a, D: Kind> GivenWork<'a, D> {
         let named = Metrics(metrics.0.iter().map(|(name, value)| (format!("eval/{name}"), *value)).collect());
         frame.logs.line(step, &named)?;
         frame.board.heldout = Some(format!("held-out {}", shown.first().cloned().unwrap_or_default()));
-        frame.evaluated(step, score, format!("{} (n = {})", shown.join(", "), rows.len()), start.elapsed().as_secs_f64());
+        frame.evaluated(step, score, &format!("{} (n = {})", shown.join(", "), rows.len()), start.elapsed().as_secs_f64());
         frame.summary.measured.push((step, named));
         Ok(Event::Evaluated { step, score })
     }
