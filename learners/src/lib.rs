@@ -7,15 +7,17 @@
 //! A learner knows only the trait `Algorithm`: what it needs (leaves, reference, spread) is declared, never asked by name.
 
 mod credit;
+mod critic;
 mod error;
 mod optimizer;
 mod pack;
 mod policy;
 mod schedule;
 
-pub use credit::{ReferenceLogp, credit};
+pub use credit::{ByToken, Told, credit};
+pub use critic::{CriticConfig, CriticLearner};
 pub use error::LearnerError;
 pub use optimizer::{Optimizer, OptimizerConfig, OptimizerState};
-pub use pack::{MicroBatch, micro_batches};
+pub use pack::{CriticGrids, MicroBatch, micro_batches};
 pub use policy::{LearnerConfig, LearnerState, PolicyLearner};
 pub use schedule::{Schedule, Shape};

@@ -186,7 +186,7 @@ fn has_credit(group: &CreditedGroup) -> bool {
     group.rows.iter().any(|r| r.advantage.iter().zip(&r.trained).any(|(a, trained)| *trained && *a != 0.0))
 }
 
-fn denominators(groups: &[CreditedGroup], max_new_tokens: usize) -> Denominators {
+pub(crate) fn denominators(groups: &[CreditedGroup], max_new_tokens: usize) -> Denominators {
     let rows = || groups.iter().flat_map(|g| &g.rows);
     let trained = |r: &&collimate_types::CreditedRow| r.trained.iter().any(|t| *t);
     Denominators {
@@ -310,7 +310,7 @@ impl Pass<'_> {
             logp,
             logp_old: &batch.logp_old,
             logp_ref: batch.logp_ref.as_ref(),
-            logp_behaviour: None,
+            logp_behaviour: Some(&batch.logp_behaviour),
             entropy,
             full_kl: None,
             advantage: &batch.advantage,
@@ -372,6 +372,7 @@ struct Joined {
     entropy: Option<Tensor>,
     logp_old: Tensor,
     logp_ref: Option<Tensor>,
+    logp_behaviour: Tensor,
     advantage: Tensor,
     trained: Tensor,
 }
@@ -390,6 +391,7 @@ impl Joined {
             entropy: optional(grids.iter().map(|g| g.1.as_ref()).collect()).map(|e| e.set_requires_grad(true)),
             logp_old: join(micro().map(|m| &m.logp_old).collect()),
             logp_ref: optional(micro().map(|m| m.logp_ref.as_ref()).collect()),
+            logp_behaviour: join(micro().map(|m| &m.logp_behaviour).collect()),
             advantage: join(micro().map(|m| &m.advantage).collect()),
             trained: join(micro().map(|m| &m.trained).collect()),
         }
@@ -400,7 +402,7 @@ impl Joined {
             logp: &self.logp,
             logp_old: &self.logp_old,
             logp_ref: self.logp_ref.as_ref(),
-            logp_behaviour: None,
+            logp_behaviour: Some(&self.logp_behaviour),
             entropy: self.entropy.as_ref(),
             full_kl: None,
             advantage: &self.advantage,

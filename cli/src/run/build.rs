@@ -40,6 +40,7 @@ pub fn build(loaded: &Loaded) -> Result<Job, Diagnostics> {
     match (algorithm, rewards, split) {
         (Some(algorithm), Some(rewards), Some(split)) if faults.is_empty() => {
             let plan = plan(&recipe, algorithm.as_ref());
+            let learner = learner(&recipe);
             Ok(Job {
                 plan,
                 seed,
@@ -47,12 +48,14 @@ pub fn build(loaded: &Loaded) -> Result<Job, Diagnostics> {
                 sampling: Arc::new(recipe.sampling()),
                 eval_sampling: Arc::new(recipe.eval_sampling()),
                 eval_rows: if recipe.eval.rows == 0 { split.heldout.len() } else { recipe.eval.rows },
+                critic: super::critic::job(&recipe, algorithm.as_ref(), &learner, seed),
+                learner,
                 algorithm,
-                learner: learner(&recipe),
                 reuse: recipe.learner.reuse_rollout != "off",
                 tape_bytes: recipe.learner.tape_mb << 20,
                 rewards,
                 lanes: collimate_rewards::lanes(&recipe.reward),
+                judge_bytes: crate::judges::weight_bytes(&recipe.reward),
                 split,
                 shuffle: recipe.data.shuffle,
                 max_fault_share: recipe.reward_policy.max_fault_share,
@@ -118,15 +121,7 @@ fn algorithm(loaded: &Loaded, recipe: &Recipe) -> Result<Box<dyn Algorithm>, Box
 fn unmet(needs: Needs) -> Option<(&'static str, &'static str, &'static str)> {
     let name = "algorithm.name";
     let all = [
-        (needs.values, name, "a critic's values", "choose an algorithm without a critic, such as reinforce_pp, rloo or grpo"),
-        (needs.greedy, name, "the score of a greedy answer to every prompt", "choose another baseline, such as rloo or reinforce"),
         (needs.teacher, name, "a teacher's log-probabilities", "choose an algorithm without a teacher"),
-        (
-            needs.behaviour,
-            "algorithm.correction",
-            "log-probabilities under the law that drew",
-            "set it to none: one engine draws and learns",
-        ),
         (needs.full_kl, "algorithm.kl_estimator", "the KL over the whole vocabulary", "set it to k1, k2 or k3"),
     ];
     all.into_iter().find(|(needed, ..)| *needed).map(|(_, key, what, mend)| (key, what, mend))
@@ -136,7 +131,7 @@ fn rewards(loaded: &Loaded, recipe: &Recipe) -> Result<RewardSet, Vec<Problem>> 
     let problem =
         |e: &collimate_rewards::RewardError| loaded.problem("reward", e.to_string()).help("`collimate rewards NAME` lists every knob");
     let specs = collimate_rewards::with_logs(&recipe.reward, &recipe.run.dir.join(&recipe.run.name));
-    RewardSet::build(&specs).map_err(|errors| errors.iter().map(problem).collect())
+    crate::judges::build(&specs).map_err(|errors| errors.iter().map(problem).collect())
 }
 
 fn plan(recipe: &Recipe, algorithm: &dyn Algorithm) -> FlowPlan {
@@ -144,6 +139,9 @@ fn plan(recipe: &Recipe, algorithm: &dyn Algorithm) -> FlowPlan {
     let mut roles = vec![Role::Actor, Role::Learner, Role::Reward];
     if needs.reference {
         roles.push(Role::Reference);
+    }
+    if needs.values {
+        roles.push(Role::Critic);
     }
     FlowPlan {
         roles,
@@ -160,14 +158,18 @@ fn plan(recipe: &Recipe, algorithm: &dyn Algorithm) -> FlowPlan {
     }
 }
 
-fn learner(recipe: &Recipe) -> LearnerConfig {
-    let l = &recipe.learner;
-    let shape = match l.schedule.as_str() {
+/// A schedule by its name; names are checked when the recipe is read.
+pub(super) fn shape(name: &str) -> Shape {
+    match name {
         "linear" => Shape::Linear,
         "cosine" => Shape::Cosine,
         "wsd" => Shape::Wsd,
         _ => Shape::Constant,
-    };
+    }
+}
+
+fn learner(recipe: &Recipe) -> LearnerConfig {
+    let l = &recipe.learner;
     let updates = u64::from(l.epochs) * l.minibatches as u64;
     LearnerConfig {
         epochs: l.epochs,
@@ -177,7 +179,7 @@ fn learner(recipe: &Recipe) -> LearnerConfig {
         max_skips: l.max_skips,
         optimizer: OptimizerConfig { betas: (l.betas[0], l.betas[1]), eps: l.eps, weight_decay: l.weight_decay, clip_grad: l.clip_grad },
         schedule: Schedule {
-            shape,
+            shape: shape(&l.schedule),
             lr: l.lr,
             warmup: l.warmup_steps,
             total: recipe.run.steps * updates,

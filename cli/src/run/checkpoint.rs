@@ -26,6 +26,9 @@ const RNG: &str = "trainer/rng.bin";
 struct State {
     controller: ControllerState,
     learner: LearnerState,
+    /// The critic's learner, if there is a critic.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    critic: Option<LearnerState>,
     notes: Notes,
     /// Content of the data, so that a resumed run learns from what it started with.
     train: String,
@@ -62,7 +65,7 @@ impl Driver<'_> {
     pub(super) fn save(&mut self, step: u64, best: bool) -> Result<bool, Exit> {
         self.ui.phase("save");
         let finite = self.model.params().iter().all(|p| f64::try_from(p.value().detach().sum(tch::Kind::Double)).is_ok_and(f64::is_finite));
-        if !finite {
+        if !finite || self.critic.as_ref().is_some_and(|c| !c.finite()) {
             let message = format!("the weights after step {step} are not finite; they are not saved, the checkpoint before stands");
             return Err(Exit { code: Code::Failed, message: Some(message) });
         }
@@ -71,6 +74,7 @@ impl Driver<'_> {
         let state = State {
             controller: self.controller.state(),
             learner: self.learner.state(),
+            critic: self.critic.as_ref().map(|c| c.learner.state()),
             notes,
             train: self.job.split.train.digest.clone(),
             heldout: self.job.split.heldout.digest.clone(),
@@ -88,6 +92,7 @@ impl Driver<'_> {
         let (learner, model) = (&self.learner, self.model);
         let mut blobs = model_blobs(model, self.tokenizer);
         blobs.push(Blob::new(OPTIMIZER, |out| learner.optimizer().write(model, out).map_err(io::Error::other)));
+        blobs.extend(self.critic.iter().flat_map(|c| c.blobs()));
         blobs.push(Blob::bytes(RNG, rng));
         blobs.push(Blob::bytes("trainer/config.toml", self.job.files.config.clone()));
         let saved = match self.run.save(step, blobs, meta) {
@@ -122,6 +127,9 @@ impl Driver<'_> {
         }
         let moments = TensorFile::open(&checkpoint.path(OPTIMIZER)).or_model()?;
         self.learner.restore(self.model, &moments, state.learner).or_model()?;
+        if let Some(critic) = &mut self.critic {
+            critic.restore(checkpoint, state.critic)?;
+        }
         collimate_bridge::set_rng_state(&checkpoint.read(RNG).or_model()?).or_model()?;
         self.controller = Controller::resume(self.job.plan.clone(), self.job.sampling.clone(), state.controller).or_refused()?;
         self.now = state.notes;

@@ -7,15 +7,22 @@ use collimate_actors::{ActorError, Engine, Progress, mismatch};
 use collimate_algorithms::AlgoState;
 use collimate_controller::{Command, Controller, Event, Outcome};
 use collimate_datasets::{Cursor, Order};
-use collimate_learners::PolicyLearner;
-use collimate_models::{Model, Recording, Tape};
+use collimate_learners::{PolicyLearner, Told};
+use collimate_models::{Model, Recording, ScoreModel, Tape};
 use collimate_rewards::{FaultWindow, score_all};
 use collimate_store::RunDir;
 use collimate_text::Tokenizer;
 use collimate_types::{BatchId, CreditedBatch, Metrics, RolloutBatch, RolloutGroup, ScoredGroup, StepReport, WeightsVersion};
 use serde::{Deserialize, Serialize};
 
-use super::{Board, Evaluated, Evaluation, Job, Signals, Ui, logs::Logs, measure, reference, timers::Timers};
+use super::{
+    Board, Evaluated, Evaluation, Job, Signals, Ui,
+    critic::Critic,
+    greedy::{self, Greedy},
+    logs::Logs,
+    measure, reference,
+    timers::Timers,
+};
 use crate::exit::{Code, Exit, OrExit};
 use crate::machine;
 
@@ -34,6 +41,7 @@ pub struct Driver<'a> {
     pub(super) model: &'a Model,
     pub(super) reference: Option<&'a Model>,
     pub(super) learner: PolicyLearner,
+    pub(super) critic: Option<Critic<'a>>,
     pub(super) controller: Controller,
     pub(super) run: RunDir,
     pub(super) logs: Logs,
@@ -60,7 +68,8 @@ struct Step {
     /// Whether its metrics are written: what moves before an update has moved for good.
     closed: bool,
     scored: Vec<ScoredGroup>,
-    reference: Vec<Vec<Vec<f32>>>,
+    reference: reference::ByToken,
+    greedy: Greedy,
     credited: Option<CreditedBatch>,
     metrics: Metrics,
     drawn: u64,
@@ -101,6 +110,8 @@ pub struct Parts<'a> {
     pub model: &'a Model,
     /// The reference, if the algorithm needs one.
     pub reference: Option<&'a Model>,
+    /// The critic, if the algorithm has one.
+    pub critic: Option<&'a ScoreModel>,
     /// The run directory, locked.
     pub run: RunDir,
     /// The progress line.
@@ -117,7 +128,7 @@ impl<'a> Driver<'a> {
     /// # Errors
     /// When the run's files cannot be opened.
     pub fn new(job: &'a Job, parts: Parts<'a>) -> Result<Self, Exit> {
-        let Parts { tokenizer, model, reference, run, ui, signals, resumed_at } = parts;
+        let Parts { tokenizer, model, reference, critic, run, ui, signals, resumed_at } = parts;
         let board = Board { steps: job.plan.steps, ..Board::default() };
         Ok(Self {
             job,
@@ -125,6 +136,7 @@ impl<'a> Driver<'a> {
             model,
             reference,
             learner: PolicyLearner::new(model, job.learner),
+            critic: critic.zip(job.critic.as_ref()).map(|(model, job)| Critic::new(model, job)),
             controller: Controller::new(job.plan.clone(), job.sampling.clone(), job.seed),
             logs: Logs::at(&run, job, resumed_at)?,
             run,
@@ -235,10 +247,14 @@ impl<'a> Driver<'a> {
         let version = self.controller.view().version;
         let Self { engine, model, tokenizer, timers, signals, recording, .. } = self;
         let mut going = |_: Progress<'_>| !signals.asked();
-        let work = || engine.record((model, tokenizer), &batch.requests, batch.slots, version, recording, &mut going);
-        let result = timers.time("generate", work);
-        match result {
-            Ok(groups) => {
+        let beside = if self.job.algorithm.needs().greedy { greedy::requests(batch, &self.job.sampling) } else { Vec::new() };
+        let work = || {
+            let groups = engine.record((model, tokenizer), &batch.requests, batch.slots, version, recording, &mut going)?;
+            Ok((groups, engine.generate(model, tokenizer, &beside, batch.slots, version, &mut going)?))
+        };
+        match timers.time("generate", work) {
+            Ok((groups, beside)) => {
+                self.step.greedy.keep(beside);
                 self.step.drawn += groups.iter().flat_map(|g| &g.rollouts).map(|r| r.tokens.len() as u64).sum::<u64>();
                 Ok(Event::Generated { id: batch.id, groups })
             }
@@ -250,10 +266,15 @@ impl<'a> Driver<'a> {
     fn score(&mut self, id: BatchId, groups: Vec<RolloutGroup>) -> Result<Event, Exit> {
         self.ui.phase("score");
         let Job { rewards, lanes, .. } = self.job;
-        let groups: Vec<ScoredGroup> = self.timers.time("score", || score_all(rewards, groups, *lanes));
-        for group in &groups {
-            self.now.faults.record(&group.verdicts);
-            self.step.faults += group.verdicts.iter().filter(|v| v.fault().is_some()).count() as u64;
+        let greedy = &mut self.step.greedy;
+        let (groups, beside) = self.timers.time("score", || {
+            let mut groups = score_all(rewards, groups, *lanes);
+            let beside = greedy.judge(&mut groups, rewards, *lanes);
+            (groups, beside)
+        });
+        for verdicts in groups.iter().map(|g| &g.verdicts).chain([&beside]) {
+            self.now.faults.record(verdicts);
+            self.step.faults += verdicts.iter().filter(|v| v.fault().is_some()).count() as u64;
         }
         if self.now.faults.exceeded(self.job.max_fault_share) {
             let share = 100.0 * self.now.faults.share();
@@ -278,11 +299,27 @@ impl<'a> Driver<'a> {
 
     fn credit(&mut self, step: u64, groups: Vec<ScoredGroup>) -> Result<Event, Exit> {
         self.ui.phase("credit");
-        let reference = (!self.step.reference.is_empty()).then_some(self.step.reference.as_slice());
+        let values = match &self.critic {
+            Some(critic) => {
+                let budget = self.job.learner.micro_tokens;
+                Some(self.timers.time("values", || reference::values(critic.model, &groups, budget)).or_failed()?)
+            }
+            None => None,
+        };
+        let greedy = self.job.algorithm.needs().greedy.then(|| self.step.greedy.scores(&groups));
+        if let Some(mean) = self.step.greedy.mean() {
+            self.step.metrics.set("greedy/reward", mean);
+        }
+        let told = Told {
+            reference: (!self.step.reference.is_empty()).then_some(self.step.reference.as_slice()),
+            values: values.as_deref(),
+            greedy: greedy.as_deref(),
+        };
         let (algorithm, temperature) = (self.job.algorithm.as_ref(), self.job.sampling.temperature);
         let state = &mut self.now.algo;
         let credited =
-            self.timers.time("credit", || collimate_learners::credit(algorithm, state, &groups, reference, temperature)).or_failed()?;
+            self.timers.time("credit", || collimate_learners::credit(algorithm, state, &groups, told, temperature)).or_failed()?;
+        self.step.metrics.merge(credited.metrics.clone());
         self.step.credited = Some(credited);
         self.step.scored = groups;
         Ok(Event::Credited { step })
@@ -303,10 +340,19 @@ impl<'a> Driver<'a> {
         let batch = self.step.credited.take().unwrap_or_default();
         let version: WeightsVersion = self.controller.view().version;
         let faults = machine::minor_faults();
-        let Self { learner, timers, model, job, recording, engine, .. } = self;
+        let Self { learner, critic, timers, model, job, recording, engine, .. } = self;
         engine.release();
-        let work = || learner.step(model, job.algorithm.as_ref(), &batch, (step, version), recording);
-        let report = timers.time("update", work).or_failed()?;
+        let algorithm = job.algorithm.as_ref();
+        let report = if critic.as_ref().is_some_and(|c| c.learner.learns_alone(step)) {
+            StepReport { step, version, ..StepReport::default() }
+        } else {
+            timers.time("update", || learner.step(model, algorithm, &batch, (step, version), recording)).or_failed()?
+        };
+        // After the policy, which starts from what the sampler left on the tape; its credit is given already, so the order changes nothing.
+        if let Some(critic) = critic {
+            let measured = timers.time("critic", || critic.step(algorithm, &batch, recording))?;
+            self.step.metrics.merge(measured);
+        }
         self.step.metrics.set("perf/page_faults", (machine::minor_faults() - faults) as f64);
         self.step.metrics.merge(report.metrics.clone());
         self.finish_step(step)?;

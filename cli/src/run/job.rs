@@ -9,6 +9,8 @@ use collimate_learners::LearnerConfig;
 use collimate_rewards::RewardSet;
 use collimate_types::{FlowPlan, Sampling, Seed};
 
+use super::CriticJob;
+
 /// A run, resolved.
 pub struct Job {
     /// The shape of the run.
@@ -27,6 +29,8 @@ pub struct Job {
     pub algorithm: Box<dyn Algorithm>,
     /// How a batch is learnt from.
     pub learner: LearnerConfig,
+    /// The critic, if the algorithm has one.
+    pub critic: Option<CriticJob>,
     /// Whether the sampler's activations serve as the training forward.
     pub reuse: bool,
     /// Bytes for activations that are kept for the backward pass.
@@ -35,6 +39,8 @@ pub struct Job {
     pub rewards: RewardSet,
     /// Groups that are judged at once.
     pub lanes: usize,
+    /// Bytes of the weights of reward models.
+    pub judge_bytes: u64,
     /// The data.
     pub split: Split,
     /// Whether epochs are shuffled.

@@ -7,8 +7,10 @@
 
 mod build;
 mod checkpoint;
+mod critic;
 mod driver;
 mod evaluate;
+mod greedy;
 mod job;
 mod logs;
 mod measure;
@@ -21,6 +23,7 @@ mod timers;
 
 pub use build::{build, refuse};
 pub(crate) use checkpoint::{differences, export};
+pub use critic::CriticJob;
 pub use driver::{Driver, Parts, Summary};
 pub use evaluate::{Evaluated, Evaluation, Sample};
 pub use job::{Job, RunFiles};

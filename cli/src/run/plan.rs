@@ -74,11 +74,18 @@ fn memory(job: &Job, opened: &Opened, prompts: Lengths) -> Vec<(&'static str, u6
     let kept =
         if job.reuse { rows * row as f64 + completions * (config.vocab * 4) as f64 } else { job.learner.micro_tokens as f64 * row as f64 };
     let reference = if job.algorithm.needs().reference { weights } else { 0 };
+    // Its weights, gradient and moments; it is of the policy's size unless another model is named, whose files tell.
+    let critic = job.critic.as_ref().map_or(0, |c| {
+        let own = crate::session::model_dir(&c.init).ok().and_then(|dir| collimate_models::open(&dir).ok());
+        4 * own.map_or(weights, |s| s.weight_bytes() as u64)
+    });
     vec![
         ("weights", weights),
         ("gradients", weights),
         ("moments", 2 * weights),
         ("reference", reference),
+        ("critic", critic),
+        ("reward_models", job.judge_bytes),
         ("activations", (kept as u64).min(job.tape_bytes as u64)),
         ("kv_cache", KvCache::bytes(config, Kind::Float, slots, job.sampling.max_new_tokens) as u64),
         ("logits", (slots.max(256) as i64 * config.vocab * 4) as u64),

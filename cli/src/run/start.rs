@@ -49,6 +49,7 @@ pub fn start(job: &Job, begin: Begin) -> Result<Summary, Exit> {
     tch::manual_seed(job.seed.fork("libtorch", 0).0 as i64);
     let opened = session::open_model(&source)?;
     super::plan::check_context(job, &opened)?;
+    let critic_source = job.critic.as_ref().map(|c| super::critic::source(c, checkpoint.as_ref(), &opened.source)).transpose()?;
     // What can be refused is refused before the name is taken.
     let model = session::load(&opened.source)?;
     let run = match run {
@@ -56,7 +57,7 @@ pub fn start(job: &Job, begin: Begin) -> Result<Summary, Exit> {
         None => RunDir::create(&job.files.root, &job.files.name).or_refused()?,
     };
     let run = run.keeping(job.keep);
-    if let Err(error) = run.check_space(needed_bytes(&opened.source)) {
+    if let Err(error) = run.check_space(needed_bytes(&opened.source, critic_source.as_ref())) {
         // Nothing has begun: the name is free again.
         if begin == Begin::New {
             let _ = std::fs::remove_dir_all(run.path());
@@ -72,6 +73,7 @@ pub fn start(job: &Job, begin: Begin) -> Result<Summary, Exit> {
     } else {
         None
     };
+    let critic = job.critic.as_ref().zip(critic_source.as_ref()).map(|(c, source)| super::critic::load(c, source)).transpose()?;
     let resumed_at = checkpoint.as_ref().map(Checkpoint::step);
     let ui = Ui::start(Board { step: resumed_at.unwrap_or(0), steps: job.plan.steps, ..Board::default() });
     if let Some(checkpoint) = &checkpoint {
@@ -79,8 +81,16 @@ pub fn start(job: &Job, begin: Begin) -> Result<Summary, Exit> {
         let bitwise = if changed.is_empty() { "bitwise: yes".to_owned() } else { format!("bitwise: no ({})", changed.join("; ")) };
         ui.note(format!("resuming {} at step {} from {}, {bitwise}", job.files.name, checkpoint.step(), checkpoint.dir.display()));
     }
-    let parts =
-        Parts { tokenizer: &opened.tokenizer, model: &model, reference: reference.as_ref(), run, ui: &ui, signals: &signals, resumed_at };
+    let parts = Parts {
+        tokenizer: &opened.tokenizer,
+        model: &model,
+        reference: reference.as_ref(),
+        critic: critic.as_ref(),
+        run,
+        ui: &ui,
+        signals: &signals,
+        resumed_at,
+    };
     let mut driver = Driver::new(job, parts)?;
     if let Some(checkpoint) = &checkpoint {
         driver.resume(checkpoint)?;
@@ -157,8 +167,8 @@ fn check_changes(run: &RunDir, job: &Job) -> Result<(), Exit> {
     Err(Exit { code: Code::Refused, message: Some(message) })
 }
 
-/// Bytes of one checkpoint: weights and both moments, with room for the rest.
-fn needed_bytes(source: &collimate_models::Source) -> u64 {
-    let bytes = 3 * source.weight_bytes() as u64;
+/// Bytes of one checkpoint: weights and both moments of policy and critic, with room for the rest.
+fn needed_bytes(policy: &collimate_models::Source, critic: Option<&collimate_models::Source>) -> u64 {
+    let bytes = 3 * (policy.weight_bytes() + critic.map_or(0, collimate_models::Source::weight_bytes)) as u64;
     bytes + bytes / 20 + (16 << 20)
 }

@@ -12,6 +12,7 @@ mod evaluating;
 mod generating;
 mod peers;
 mod plugins;
+mod ppo;
 mod recipes;
 mod resume;
 mod signals;
