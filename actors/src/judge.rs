@@ -14,9 +14,11 @@ use tch::Kind;
 /// the first answer; everything that can be refused without them is refused before.
 #[derive(Debug)]
 pub struct RewardModel {
-    source: Source,
+    /// Where the weights are, until they are read.
+    source: Option<Source>,
     tokenizer: Tokenizer,
     micro_tokens: usize,
+    context: usize,
     model: Mutex<Option<ScoreModel>>,
 }
 
@@ -42,19 +44,22 @@ impl RewardModel {
     /// When the directory has no scalar head.
     pub fn new(source: Source, tokenizer: Tokenizer, micro_tokens: usize) -> Result<Self, JudgeError> {
         source.check_scores()?;
-        Ok(Self { source, tokenizer, micro_tokens, model: Mutex::new(None) })
+        let context = source.config.max_positions;
+        Ok(Self { source: Some(source), tokenizer, micro_tokens, context, model: Mutex::new(None) })
     }
 
-    /// Bytes of its weights.
+    /// A reward model whose weights are here already.
     #[must_use]
-    pub fn weight_bytes(&self) -> usize {
-        self.source.weight_bytes()
+    pub fn loaded(model: ScoreModel, tokenizer: Tokenizer, micro_tokens: usize) -> Self {
+        let context = model.config.max_positions;
+        let model = prepared(model, &tokenizer);
+        Self { source: None, tokenizer, micro_tokens, context, model: Mutex::new(Some(model)) }
     }
 
     /// The longest text that it can read.
     #[must_use]
     pub fn context(&self) -> usize {
-        self.source.config.max_positions
+        self.context
     }
 
     /// Scores of texts that begin with `prefix`, `[n]`; none where a text is longer than the model's context, or has no token.
@@ -82,12 +87,8 @@ impl RewardModel {
     }
 
     fn load(&self) -> Result<ScoreModel, JudgeError> {
-        let mut model = self.source.load_scores(Kind::Float, None)?;
-        if let Some(pad) = self.tokenizer.pad() {
-            model.name_pad(pad);
-        }
-        model.freeze();
-        Ok(model)
+        let source = self.source.as_ref().ok_or_else(|| ModelError::Batch("the reward model's weights are gone".into()))?;
+        Ok(prepared(source.load_scores(Kind::Float, None)?, &self.tokenizer))
     }
 
     fn answer(&self, answer: &Answer<'_>) -> Result<Vec<TokenId>, JudgeError> {
@@ -126,11 +127,19 @@ impl Reward for RewardModel {
     /// A model that cannot be read, or whose tokenizer cannot write the prompt, judges nothing: that is its fault, not the answers'.
     fn score_group(&self, group: &RolloutGroup) -> Result<Vec<Verdict>, BoxError> {
         let fault = |error: JudgeError| {
-            let detail = format!("{}: {error}", self.source.path.display());
+            let place = self.source.as_ref().map_or_else(|| "the reward model".to_owned(), |s| s.path.display().to_string());
+            let detail = format!("{place}: {error}");
             vec![Verdict::InfraError { kind: InfraKind::Transport, retryable: false, detail }; group.rollouts.len()]
         };
         Ok(self.verdicts(group).unwrap_or_else(fault))
     }
+}
+
+/// Frozen, and with the tokenizer's pad token where the model names none.
+fn prepared(mut model: ScoreModel, tokenizer: &Tokenizer) -> ScoreModel {
+    tokenizer.pad().into_iter().for_each(|pad| model.name_pad(pad));
+    model.freeze();
+    model
 }
 
 /// Cuts texts into passes of at most `budget` tokens, the prefix counted once a pass.

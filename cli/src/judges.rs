@@ -33,10 +33,10 @@ pub(crate) fn weight_bytes(specs: &[RewardSpec]) -> u64 {
     specs.iter().filter_map(of).sum()
 }
 
-/// A reward by a word of the command line: a directory is a reward model, anything else a built-in name.
+/// A reward by a word of the command line: a path to a directory is a reward model, anything else a built-in name.
 pub(crate) fn named(word: &str) -> RewardSpec {
     let mut spec = RewardSpec::new(word);
-    if Path::new(word).is_dir() {
+    if crate::config::reward_key(word) == "model" {
         spec.name = ModelSettings::name_of(word).unwrap_or_else(|| word.to_owned());
         spec.knobs.insert("model".into(), word.into());
     }

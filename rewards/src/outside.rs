@@ -109,7 +109,7 @@ fn table(spec: &RewardSpec) -> Option<Result<Table, Vec<RewardError>>> {
         [] => return None,
         ["plugin"] => read(&PLUGIN_CARD, spec).map(Table::Plugin),
         ["http"] => read(&HTTP_CARD, spec).map(Table::Http),
-        ["model"] => read(&MODEL_CARD, spec).map(Table::Model),
+        [_] => read(&MODEL_CARD, spec).map(Table::Model),
         [first, second, ..] => {
             let why = format!("it has both `{first}` and `{second}`: a reward is one of them");
             Err(vec![RewardError::Outside { reward: spec.label().to_owned(), why }])

@@ -1,9 +1,12 @@
 //! Speed, beside the machine's own ceilings measured in the same process.
 
+pub mod args;
 pub mod ceilings;
 pub mod floor;
+mod given;
 mod grpo;
 mod plugin;
+mod ppo;
 mod rollout;
 
 use std::path::Path;
@@ -21,6 +24,10 @@ use crate::exit::{Code, Exit, OrExit, refused};
 pub(crate) fn bench(args: &Bench) -> Result<Code, Exit> {
     match args {
         Bench::Grpo(args) => grpo::bench(args),
+        Bench::Sft(args) => given::bench(given::Task::Sft, args),
+        Bench::Dpo(args) => given::bench(given::Task::Dpo, args),
+        Bench::Ppo(args) => ppo::bench(args),
+        Bench::Reward(args) => given::bench(given::Task::Reward, args),
         Bench::Rollout(args) => rollout::bench(args),
         Bench::RewardPlugin(args) => plugin::bench(args),
         Bench::RewardPluginEnd { echo } => plugin::other_end(*echo),

@@ -22,13 +22,13 @@ const POLICY: &str = "policy";
 
 /// A critic, as the recipe wants it.
 #[derive(Debug, Clone)]
-pub struct CriticJob {
+pub(crate) struct CriticJob {
     /// The trunk it starts from, and its head if it has one.
-    pub init: PathBuf,
+    pub(super) init: PathBuf,
     /// The head if there is none.
-    pub fresh: Fresh,
+    pub(super) fresh: Fresh,
     /// How it learns.
-    pub config: CriticConfig,
+    pub(super) config: CriticConfig,
 }
 
 /// The critic of a recipe, if its algorithm has one.
@@ -45,11 +45,10 @@ pub(super) fn job(recipe: &Recipe, algorithm: &dyn Algorithm, learner: &LearnerC
         decay_share: learner.schedule.decay_share,
     };
     let optimizer = OptimizerConfig { weight_decay: c.weight_decay, clip_grad: c.clip_grad, ..learner.optimizer };
-    let LearnerConfig { minibatches, micro_tokens, max_skips, .. } = *learner;
     Some(CriticJob {
         init: if c.init.as_os_str() == POLICY { recipe.model.path.clone() } else { c.init.clone() },
         fresh: if c.head == "normal" { Fresh::Normal(seed.fork("critic", 0)) } else { Fresh::Zero },
-        config: CriticConfig { warmup_steps: c.warmup_steps, epochs, minibatches, micro_tokens, max_skips, optimizer, schedule },
+        config: CriticConfig { warmup_steps: c.warmup_steps, learner: LearnerConfig { epochs, optimizer, schedule, ..*learner } },
     })
 }
 
@@ -57,8 +56,8 @@ pub(super) fn job(recipe: &Recipe, algorithm: &dyn Algorithm, learner: &LearnerC
 ///
 /// # Errors
 /// With code 3 when it is bad or missing, with code 2 when it reads other tokens than the policy or shorter texts.
-pub(super) fn source(job: &CriticJob, checkpoint: Option<&Checkpoint>, policy: &Source) -> Result<Source, Exit> {
-    let path = checkpoint.map_or_else(|| session::model_dir(&job.init), |c| Ok(c.path(DIR)))?;
+fn source(job: &CriticJob, checkpoint: Option<&Checkpoint>, policy: &Source) -> Result<Source, Exit> {
+    let path = checkpoint.map_or_else(|| session::model_dir(&job.init), |c| Ok(c.dir.join(DIR)))?;
     let source = open(&path).or_model()?;
     let (critic, policy) = (&source.config, &policy.config);
     if critic.vocab != policy.vocab || critic.max_positions < policy.max_positions {
@@ -74,41 +73,34 @@ pub(super) fn source(job: &CriticJob, checkpoint: Option<&Checkpoint>, policy: &
     Ok(source)
 }
 
-/// Reads the weights.
-///
-/// # Errors
-/// With code 3.
-pub(super) fn load(job: &CriticJob, source: &Source) -> Result<ScoreModel, Exit> {
-    source.load_scores(Kind::Float, Some(job.fresh)).or_model()
-}
-
 /// A critic at work.
 #[derive(Debug)]
-pub(super) struct Critic<'a> {
-    pub(super) model: &'a ScoreModel,
+pub(super) struct Critic {
+    pub(super) model: ScoreModel,
     pub(super) learner: CriticLearner,
 }
 
-impl<'a> Critic<'a> {
-    pub(super) fn new(model: &'a ScoreModel, job: &CriticJob) -> Self {
-        Self { model, learner: CriticLearner::new(model, job.config) }
+impl Critic {
+    /// The critic of a run, at its start or as a checkpoint holds it: its weights are read.
+    ///
+    /// # Errors
+    /// As [`source`], and when a weight cannot be read.
+    pub(super) fn open(job: &CriticJob, checkpoint: Option<&Checkpoint>, policy: &Source) -> Result<Self, Exit> {
+        let model = source(job, checkpoint, policy)?.load_scores(Kind::Float, Some(job.fresh)).or_model()?;
+        let learner = CriticLearner::new(&model, job.config);
+        Ok(Self { model, learner })
     }
 
     /// All updates of a flow step.
     pub(super) fn step(&mut self, algorithm: &dyn Algorithm, batch: &CreditedBatch, recording: &mut Recording) -> Result<Metrics, Exit> {
         let Some(loss) = algorithm.critic() else { return Ok(Metrics::default()) };
-        self.learner.step(self.model, loss, batch, recording.tape()).or_failed()
-    }
-
-    /// Whether every weight is a number.
-    pub(super) fn finite(&self) -> bool {
-        self.model.params().iter().all(|p| f64::try_from(p.value().detach().sum(Kind::Double)).is_ok_and(f64::is_finite))
+        self.learner.step(&self.model, loss, batch, recording.tape()).or_failed()
     }
 
     /// Its files in a checkpoint.
     pub(super) fn blobs(&self) -> Vec<Blob<'_>> {
         let file = |name: &str| format!("{DIR}/{name}");
-        let (model, optimizer) = (self.model, self.learner.optimizer());
+        let (model, optimizer) = (&self.model, self.learner.optimizer());
         vec![
             Blob::bytes(file("config.json"), format!("{:#}\n", config_json(model)).into_bytes()),
             Blob::new(file("model.safetensors"), move |out| write_weights(model, out).map_err(std::io::Error::other)),
@@ -120,6 +112,6 @@ impl<'a> Critic<'a> {
     pub(super) fn restore(&mut self, checkpoint: &Checkpoint, state: Option<LearnerState>) -> Result<(), Exit> {
         let state = state.ok_or("the checkpoint holds no critic, and the run has one; start a new run with `--init-from`").or_model()?;
         let moments = TensorFile::open(Path::new(&checkpoint.path(OPTIMIZER))).or_model()?;
-        self.learner.restore(self.model, &moments, state).or_model()
+        self.learner.restore(&self.model, &moments, state).or_model()
     }
 }

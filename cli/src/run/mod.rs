@@ -1,5 +1,8 @@
 //! The run loop of the `inline` placement: one process, one thread that owns all tensors, one copy of the weights.
 //!
+//! `driver.rs` is the loop, `frame.rs` what all runs have around their work. What is done between two boundaries is a [`driver::Work`]:
+//! `online.rs` for answers that are drawn, `given/` for given data.
+//!
 //! ```text
 //! todo = controller.start()
 //! loop { command = todo.pop(); todo.push(controller.on(driver.carry_out(command)?)?) }    // until Finish
@@ -10,23 +13,27 @@ mod checkpoint;
 mod critic;
 mod driver;
 mod evaluate;
+mod frame;
+pub(crate) mod given;
 mod greedy;
 mod job;
 mod logs;
 mod measure;
+mod online;
 pub(crate) mod plan;
 mod progress;
-mod reference;
+pub(crate) mod reference;
 mod signals;
 mod start;
 mod timers;
 
 pub use build::{build, refuse};
 pub(crate) use checkpoint::{differences, export};
-pub use critic::CriticJob;
-pub use driver::{Driver, Parts, Summary};
+pub use driver::{Driver, Summary};
 pub use evaluate::{Evaluated, Evaluation, Sample};
-pub use job::{Job, RunFiles};
+pub(crate) use given::Reference;
+pub use job::{DataFacts, Job, RunFiles};
+pub(crate) use job::{OnlineJob, Part};
 pub(crate) use progress::clock;
 pub use progress::{Board, Ui};
 pub use signals::Signals;

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use collimate_store::{Checkpoint, RunDir};
 
-use super::{Board, Driver, Job, Parts, Signals, Summary, Ui, differences};
+use super::driver::{Parts, Work};
+use super::online::Online;
+use super::{Board, Driver, Job, Part, Signals, Summary, Ui, differences};
 use crate::config::{Layer, OnResume, Purpose, diff, load as load_config};
 use crate::exit::{Code, Exit, OrExit, refused};
 use crate::{machine, session};
@@ -49,15 +51,17 @@ pub fn start(job: &Job, begin: Begin) -> Result<Summary, Exit> {
     tch::manual_seed(job.seed.fork("libtorch", 0).0 as i64);
     let opened = session::open_model(&source)?;
     super::plan::check_context(job, &opened)?;
-    let critic_source = job.critic.as_ref().map(|c| super::critic::source(c, checkpoint.as_ref(), &opened.source)).transpose()?;
     // What can be refused is refused before the name is taken.
-    let model = session::load(&opened.source)?;
+    let work: Box<dyn Work + '_> = match &job.part {
+        Part::Online(part) => Box::new(Online::open(job, part, &opened, checkpoint.as_ref())?),
+        Part::Given(part) => part.open(job, &opened)?,
+    };
     let run = match run {
         Some(run) => run,
         None => RunDir::create(&job.files.root, &job.files.name).or_refused()?,
     };
     let run = run.keeping(job.keep);
-    if let Err(error) = run.check_space(needed_bytes(&opened.source, critic_source.as_ref())) {
+    if let Err(error) = run.check_space(needed_bytes(opened.source.weight_bytes() + work.more_weight_bytes())) {
         // Nothing has begun: the name is free again.
         if begin == Begin::New {
             let _ = std::fs::remove_dir_all(run.path());
@@ -65,15 +69,6 @@ pub fn start(job: &Job, begin: Begin) -> Result<Summary, Exit> {
         return Err(error).or_refused();
     }
     record(&run, job)?;
-    let reference = if job.algorithm.needs().reference {
-        let base = session::open_model(&job.files.model)?;
-        let mut reference = session::load(&base.source)?;
-        reference.freeze();
-        Some(reference)
-    } else {
-        None
-    };
-    let critic = job.critic.as_ref().zip(critic_source.as_ref()).map(|(c, source)| super::critic::load(c, source)).transpose()?;
     let resumed_at = checkpoint.as_ref().map(Checkpoint::step);
     let ui = Ui::start(Board { step: resumed_at.unwrap_or(0), steps: job.plan.steps, ..Board::default() });
     if let Some(checkpoint) = &checkpoint {
@@ -81,16 +76,7 @@ pub fn start(job: &Job, begin: Begin) -> Result<Summary, Exit> {
         let bitwise = if changed.is_empty() { "bitwise: yes".to_owned() } else { format!("bitwise: no ({})", changed.join("; ")) };
         ui.note(format!("resuming {} at step {} from {}, {bitwise}", job.files.name, checkpoint.step(), checkpoint.dir.display()));
     }
-    let parts = Parts {
-        tokenizer: &opened.tokenizer,
-        model: &model,
-        reference: reference.as_ref(),
-        critic: critic.as_ref(),
-        run,
-        ui: &ui,
-        signals: &signals,
-        resumed_at,
-    };
+    let parts = Parts { tokenizer: &opened.tokenizer, work, run, ui: &ui, signals: &signals, resumed_at };
     let mut driver = Driver::new(job, parts)?;
     if let Some(checkpoint) = &checkpoint {
         driver.resume(checkpoint)?;
@@ -103,10 +89,11 @@ pub fn start(job: &Job, begin: Begin) -> Result<Summary, Exit> {
 /// What the run is and which rows it could not use, for whoever looks at it later.
 fn record(run: &RunDir, job: &Job) -> Result<(), Exit> {
     run.write_config(&job.files.config).or_failed()?;
-    if job.split.rejected.is_empty() {
+    let rejected = job.data().rejected;
+    if rejected.is_empty() {
         return Ok(());
     }
-    crate::commands::data::write_rejects(&run.path().join("rejects.jsonl"), &job.split.rejected)
+    crate::commands::data::write_rejects(&run.path().join("rejects.jsonl"), rejected)
 }
 
 fn check_open_files() -> Result<(), Exit> {
@@ -167,8 +154,8 @@ fn check_changes(run: &RunDir, job: &Job) -> Result<(), Exit> {
     Err(Exit { code: Code::Refused, message: Some(message) })
 }
 
-/// Bytes of one checkpoint: weights and both moments of policy and critic, with room for the rest.
-fn needed_bytes(policy: &collimate_models::Source, critic: Option<&collimate_models::Source>) -> u64 {
-    let bytes = 3 * (policy.weight_bytes() + critic.map_or(0, collimate_models::Source::weight_bytes)) as u64;
+/// Bytes of one checkpoint: weights and both moments, with room for the rest.
+fn needed_bytes(weights: usize) -> u64 {
+    let bytes = 3 * weights as u64;
     bytes + bytes / 20 + (16 << 20)
 }

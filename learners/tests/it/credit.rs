@@ -5,7 +5,7 @@ use collimate_learners::{Told, credit};
 use collimate_types::{Finish, Rollout, RolloutGroup, ScoredGroup, Verdict};
 use safetensors::{Dtype, SafeTensors};
 
-use crate::support::{beside, prompt};
+use crate::credited::{beside, prompt};
 
 const ROWS: usize = 16;
 const COLUMNS: usize = 24;

@@ -5,7 +5,7 @@ use collimate_learners::{CriticLearner, LearnerError};
 use collimate_models::{Fresh, Packed, Suffix, Tape};
 use tch::{Kind, Tensor};
 
-use crate::support::{SEED, batch, config, tiny};
+use crate::credited::{SEED, batch, config, tiny};
 
 /// PPO's critic with its clip.
 fn with_loss(run: impl FnOnce(&dyn CriticLoss)) {
@@ -109,7 +109,7 @@ fn what_is_not_finite_changes_nothing_and_ends_the_run_when_it_stays() {
         assert_eq!(learner.step(&model, critic, &broken, &mut tape).unwrap().get("critic/skipped"), Some(1.0));
         assert!(weights(&model).iter().zip(&before).all(|(a, b)| a == b));
         let error = learner.step(&model, critic, &broken, &mut tape).unwrap_err();
-        assert!(matches!(error, LearnerError::NotFinite { count: 2, .. }) && error.to_string().contains("critic"), "{error}");
+        assert!(matches!(error, LearnerError::NotFinite { count: 2, .. }), "{error}");
         let mut silent = batch();
         silent.groups[1].rows[0].critic = None;
         assert!(matches!(learner.step(&model, critic, &silent, &mut tape).unwrap_err(), LearnerError::NoReturns));

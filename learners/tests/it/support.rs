@@ -1,55 +1,112 @@
-//! The tiny model with a scalar head, and batches for it.
+//! The tiny model in float64, small rows, and a gradient read off the first moment of one update at rate 0.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 
-use collimate_learners::{CriticConfig, OptimizerConfig, Schedule, Shape};
-use collimate_models::{Fresh, ScoreModel, open};
-use collimate_types::{CreditedBatch, CreditedGroup, CreditedRow, CriticRow, Prompt, Seed, Task, TokenId};
-use tch::Kind;
+use collimate_algorithms::{AlgoState, Data, Method, Objective, method};
+use collimate_learners::{GivenAnswer, GivenLearner, GivenRow, LearnerConfig, Lesson, OptimizerConfig, Schedule, Shape};
+use collimate_models::{Fresh, Model, ScoreModel, Source, Tape, TensorFile, open};
+use collimate_types::{Metrics, Seed};
+use serde_json::Value;
+use tch::{Kind, Tensor};
 
-pub(crate) fn beside(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
+pub fn source() -> Source {
+    open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/tests/data/tiny")).unwrap()
 }
 
-pub(crate) fn tiny(kind: Kind, fresh: Fresh) -> ScoreModel {
-    open(&beside("models/tests/data/tiny")).unwrap().load_scores(kind, Some(fresh)).unwrap()
+pub fn tiny() -> Model {
+    source().load(Kind::Double).unwrap()
 }
 
-pub(crate) fn prompt(id: &str, tokens: &[TokenId]) -> Arc<Prompt> {
-    let task = Task { id: id.into(), text: Some("x".into()), messages: vec![], truth: serde_json::Value::Null, reward: None };
-    Arc::new(Prompt { task: Arc::new(task), text: "x".into(), tokens: tokens.to_vec() })
+pub fn scorer() -> ScoreModel {
+    source().load_scores(Kind::Double, Some(Fresh::Normal(Seed(3)))).unwrap()
 }
 
-/// Two prompts with completions of unequal length; what a critic should have said depends on row and token.
-pub(crate) fn batch() -> CreditedBatch {
-    let row = |tokens: &[TokenId], at: f32| CreditedRow {
-        tokens: tokens.to_vec(),
-        trained: tokens.iter().map(|t| *t != 99).collect(),
-        logp_old: vec![-1.0; tokens.len()],
-        logp_ref: None,
-        logp_behaviour: None,
-        advantage: vec![0.5; tokens.len()],
-        critic: Some(CriticRow { values: vec![0.1; tokens.len()], returns: (0..tokens.len()).map(|t| (at + t as f32).sin()).collect() }),
-        version: 0,
+pub fn answer(tokens: &[u32], logp_ref: Option<f64>) -> GivenAnswer {
+    GivenAnswer { tokens: tokens.to_vec(), trained: vec![true; tokens.len()], logp_ref }
+}
+
+pub fn config(micro_tokens: usize, lr: f64) -> LearnerConfig {
+    let schedule = Schedule { shape: Shape::Constant, lr, warmup: 0, total: 1, min_ratio: 0.0, decay_share: 0.0 };
+    let optimizer = OptimizerConfig { betas: (0.9, 0.999), eps: 1e-8, weight_decay: 0.0, clip_grad: 0.0 };
+    LearnerConfig { epochs: 1, minibatches: 1, micro_tokens, max_new_tokens: 8, max_skips: 2, optimizer, schedule }
+}
+
+/// Rows of pairs: prompts of unequal length, one that two rows share, answers with and without a common beginning, one of a single token.
+pub fn pairs<L: Clone>(label: L) -> Vec<GivenRow<L>> {
+    let row = |prompt: &[u32], chosen: &[u32], rejected: &[u32], at: f64| GivenRow {
+        prompt: prompt.to_vec(),
+        answers: vec![answer(chosen, Some(-9.0 - at)), answer(rejected, Some(-8.0 + at))],
+        label: label.clone(),
     };
-    let groups = vec![
-        CreditedGroup { prompt: prompt("a", &[5, 6, 7]), rows: vec![row(&[20, 21, 22], 0.3), row(&[30, 99, 31, 32], 1.1)] },
-        CreditedGroup { prompt: prompt("b", &[5, 8]), rows: vec![row(&[40, 41], 2.0), row(&[50], 2.6), row(&[60, 61, 62], 0.9)] },
-    ];
-    CreditedBatch { groups, temperature: 1.0, ..CreditedBatch::default() }
+    vec![
+        row(&[5, 6, 7, 8, 9], &[20, 21, 22], &[20, 30], 0.0),
+        row(&[5, 6, 7], &[44], &[50, 51, 52, 53], 0.5),
+        row(&[11, 12, 13, 14], &[60, 61, 62, 63, 64], &[60, 61, 70], 1.0),
+        row(&[11, 12, 13, 14], &[80, 81], &[82, 83], 1.5),
+    ]
 }
 
-pub(crate) fn config(lr: f64, micro_tokens: usize) -> CriticConfig {
-    CriticConfig {
-        warmup_steps: 2,
-        epochs: 1,
-        minibatches: 1,
-        micro_tokens,
-        max_skips: 2,
-        optimizer: OptimizerConfig { betas: (0.9, 0.999), eps: 1e-8, weight_decay: 0.0, clip_grad: 0.0 },
-        schedule: Schedule { shape: Shape::Constant, lr, warmup: 0, total: 100, min_ratio: 0.0, decay_share: 0.2 },
+/// Demonstrations: with a prompt, with a part that is not learnt, and a text without prompt.
+pub fn demonstrations() -> Vec<GivenRow> {
+    let row = |prompt: &[u32], answer: GivenAnswer| GivenRow { prompt: prompt.to_vec(), answers: vec![answer], label: () };
+    let mut turns = answer(&[40, 41, 42, 43], None);
+    turns.trained = vec![true, false, false, true];
+    let mut text = answer(&[70, 71, 72, 73, 74], None);
+    text.trained[0] = false;
+    vec![row(&[5, 6, 7, 8], answer(&[20, 21, 22], None)), row(&[9, 10], turns), row(&[], text)]
+}
+
+/// The objective of a name.
+pub trait Named: Data + Sized {
+    fn named(name: &str, knobs: Value) -> Box<dyn Objective<Self>>;
+}
+
+macro_rules! named {
+    ($($data:ident),+) => {
+        $(impl Named for collimate_algorithms::$data {
+            fn named(name: &str, knobs: Value) -> Box<dyn Objective<Self>> {
+                match method(name, &knobs).unwrap() {
+                    Method::$data(objective) => objective,
+                    other => panic!("{other:?}"),
+                }
+            }
+        })+
+    };
+}
+
+named! { Pairs, Labelled, Demonstrations, Comparisons }
+
+/// One update at rate 0: its metrics and the gradient of every parameter by name.
+pub fn update<D: Lesson>(
+    model: &Model<D::Head>,
+    objective: &dyn Objective<D>,
+    rows: &[GivenRow<D::Label>],
+    micro_tokens: usize,
+    tape: Tape,
+) -> (Metrics, Vec<(String, Tensor)>) {
+    let _guard = tch::no_grad_guard();
+    let mut learner = GivenLearner::new::<D>(model, config(micro_tokens, 0.0), tape);
+    let report = learner.step::<D>(model, (objective, &mut AlgoState::default()), rows, (1, 0)).unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    learner.optimizer().write(model, &mut std::fs::File::create(file.path()).unwrap()).unwrap();
+    let stored = TensorFile::open(file.path()).unwrap();
+    let grads = model.params().iter().flat_map(|p| p.pieces().iter().map(|s| (s.name.clone(), p.piece(s)))).map(|(name, value)| {
+        let mut moment = value.detach().zeros_like();
+        stored.read(&format!("exp_avg.{name}"), &mut moment).unwrap();
+        (name, moment * 10.0) // (1 − β₁)·g with β₁ = 0.9
+    });
+    (report.metrics, grads.collect())
+}
+
+/// Asserts that gradients are equal, parameter by parameter.
+#[track_caller]
+pub fn assert_near(ours: &[(String, Tensor)], theirs: &[(String, Tensor)], within: f64) {
+    assert_eq!(ours.len(), theirs.len());
+    let whole: f64 = theirs.iter().map(|(_, g)| f64::try_from(g.square().sum(Kind::Double)).unwrap()).sum::<f64>().sqrt();
+    assert!(whole > 1e-6, "there is a gradient");
+    for ((name, a), (other, b)) in ours.iter().zip(theirs) {
+        assert_eq!(name, other);
+        let far = f64::try_from((a - b).norm()).unwrap() / whole;
+        assert!(far <= within, "{name}: {far:e}");
     }
 }
-
-pub(crate) const SEED: Fresh = Fresh::Normal(Seed(3));

@@ -4,9 +4,9 @@ use collimate_models::{Block, Packed, ScoreModel, scored_blocks};
 use serde_json::{Map, Value, json};
 use tch::Kind;
 
-use super::super::render::RenderedPair;
 use super::Scorer;
 use crate::exit::{Exit, OrExit};
+use crate::render::RenderedPair;
 
 /// The number that a reward model says at the end of prompt and answer.
 pub(super) struct Reward {
