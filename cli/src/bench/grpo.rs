@@ -135,8 +135,10 @@ impl<'a> Bench<'a> {
         let batch = credit(self.algorithm.as_ref(), &mut AlgoState::default(), &scored, Told::default(), 1.0).or_failed()?;
         self.engine.release();
         let score = start.elapsed().as_secs_f64() - generate;
-        let report =
-            self.learner.step(self.model, self.algorithm.as_ref(), &batch, (step as u64, step as u64), &mut self.recording).or_failed()?;
+        let report = self
+            .learner
+            .step((self.model, None), self.algorithm.as_ref(), &batch, (step as u64, step as u64), &mut self.recording)
+            .or_failed()?;
         let whole = start.elapsed().as_secs_f64();
         let optimizer = report.metrics.get("time/optimizer").unwrap_or(0.0);
         Ok((Phases { generate, score, forward_backward: whole - generate - score - optimizer, optimizer, whole }, groups))

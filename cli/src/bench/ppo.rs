@@ -142,7 +142,7 @@ impl<'a> Bench<'a> {
         self.engine.release();
         let values = lap();
         let at = (step as u64, step as u64);
-        self.learner.step(&self.model, self.algorithm.as_ref(), &batch, at, &mut self.recording).or_failed()?;
+        self.learner.step((&self.model, None), self.algorithm.as_ref(), &batch, at, &mut self.recording).or_failed()?;
         let policy = lap();
         if let Some(loss) = self.algorithm.critic() {
             self.critic_learner.step(&self.critic, loss, &batch, self.recording.tape()).or_failed()?;

@@ -173,10 +173,7 @@ fn method(loaded: &Loaded, recipe: &Recipe) -> Result<Method, Box<Problem>> {
 /// What an online algorithm needs and a run does not compute: the key to change, the thing, and what to choose instead.
 fn unmet(loaded: &Loaded, recipe: &Recipe, needs: Needs) -> Option<Problem> {
     let name = "algorithm.name";
-    let all = [
-        (needs.teacher, name, "a teacher's log-probabilities", "choose an algorithm without a teacher"),
-        (needs.full_kl, "algorithm.kl_estimator", "the KL over the whole vocabulary", "set it to k1, k2 or k3"),
-    ];
+    let all = [(needs.teacher, name, "a teacher's log-probabilities", "choose an algorithm without a teacher")];
     let (_, key, what, mend) = all.into_iter().find(|(needed, ..)| *needed)?;
     let text = format!("`{}` needs {what}, which a run does not compute", recipe.algorithm.name);
     Some(loaded.problem(key, text).help(mend))

@@ -251,13 +251,16 @@ impl Online<'_> {
         let batch = self.step.credited.take().unwrap_or_default();
         let version: WeightsVersion = frame.controller.view().version;
         let faults = machine::minor_faults();
-        let Self { learner, critic, model, job, recording, engine, .. } = self;
+        let Self { learner, critic, reference, model, job, recording, engine, .. } = self;
         engine.release();
         let algorithm = job.algorithm.as_ref();
         let report = if critic.as_ref().is_some_and(|c| c.learner.learns_alone(step)) {
             StepReport { step, version, ..StepReport::default() }
         } else {
-            frame.timers.time("update", || learner.step(model, algorithm, &batch, (step, version), recording)).or_failed()?
+            frame
+                .timers
+                .time("update", || learner.step((&*model, reference.as_ref()), algorithm, &batch, (step, version), recording))
+                .or_failed()?
         };
         // After the policy, which starts from what the sampler left on the tape. Credit is given already, so the order changes nothing.
         if let Some(critic) = critic {

@@ -73,7 +73,7 @@ fn step(model: &Model, tokenizer: &Tokenizer, algorithm: &str, memory: Memory, u
     };
     let scored: Vec<ScoredGroup> = groups.into_iter().map(score).collect();
     let batch = credit(algorithm.as_ref(), &mut AlgoState::default(), &scored, Told::default(), 0.9).unwrap();
-    let report = learner.step(model, algorithm.as_ref(), &batch, (1, 3), &mut recording).unwrap();
+    let report = learner.step((model, None), algorithm.as_ref(), &batch, (1, 3), &mut recording).unwrap();
     let of = |name: &str| report.metrics.get(name).unwrap();
     let file = tempfile::NamedTempFile::new().unwrap();
     learner.optimizer().write(model, &mut file.as_file()).unwrap();

@@ -79,7 +79,7 @@ fn ppo_moves_a_reward() {
     let rewards: Vec<f64> = steps(&bench, "long").iter().map(|l| l["reward"].as_f64().unwrap()).collect();
     let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
     let (first, last) = (mean(&rewards[..5]), mean(&rewards[35..]));
-    assert!(last > first + 0.1, "{first} at first, {last} at last: {rewards:?}");
+    assert!(last > first + 0.05, "{first} at first, {last} at last: {rewards:?}");
 }
 
 #[test]
@@ -114,4 +114,16 @@ fn a_filter_is_trained_with_where_a_correction_weighs_it() {
         let weight = line["correction/weight_mean"].as_f64().unwrap();
         assert!(weight > 0.0 && weight < 0.999, "{weight}");
     }
+}
+
+#[test]
+fn the_kl_over_the_vocabulary_starts_at_nothing_and_grows() {
+    let bench = Bench::new();
+    bench.trained("full", &["algorithm.beta=0.01", "algorithm.kl_estimator=full", "learner.minibatches=1"]);
+    let kl: Vec<f64> = steps(&bench, "full").iter().map(|l| l["kl"].as_f64().unwrap()).collect();
+    assert!(kl[0].abs() < 1e-6 && kl[1..].iter().all(|k| *k > 1e-6), "{kl:?}");
+    let again = Bench::new();
+    again.trained("full", &["algorithm.beta=0.01", "algorithm.kl_estimator=full", "learner.minibatches=1", "learner.reuse_rollout=off"]);
+    let new: Vec<f64> = steps(&again, "full").iter().map(|l| l["kl"].as_f64().unwrap()).collect();
+    assert!((new[1] - kl[1]).abs() < 1e-3 * kl[1], "{} with the sampler's activations, {} without", kl[1], new[1]);
 }

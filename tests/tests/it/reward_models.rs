@@ -18,7 +18,7 @@ pub(crate) fn reward_model() -> PathBuf {
         bench.write(
             "recipe.toml",
             format!(
-                "[run]\nseed = 1\nsteps = 2\nthreads = 1\n[data]\nformat = \"hh-rlhf\"\ntrain = \"{}\"\n[data.hh-rlhf]\nchat = false\n\
+                "[run]\nseed = 1\nsteps = 2\nthreads = 1\n[data]\nformat = \"hh-rlhf\"\ntrain = \"{}\"\nheldout_rows = 0\n[data.hh-rlhf]\nchat = false\n\
                  [algorithm]\nname = \"reward_model\"\n[learner]\nrows = 4\nlr = 1e-3\n",
                 data.display()
             ),
