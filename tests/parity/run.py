@@ -102,7 +102,7 @@ def peer(a):
         sys.exit(f"{a.data} has {len(rows)} rows of at most {a.max_length} tokens, {wanted} are needed; take fewer steps")
     (work / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     model = a.model
-    if a.algo == "reward" and "score.weight" not in open(Path(a.model) / "config.json").read():
+    if a.algo == "reward" and "ForSequenceClassification" not in (Path(a.model) / "config.json").read_text():
         # Both sides start from one scalar head.
         torch.manual_seed(0)
         scorer = AutoModelForSequenceClassification.from_pretrained(a.model, num_labels=1, dtype=torch.float32)
@@ -124,7 +124,7 @@ def peer(a):
 
     def noted(*args, **kwargs):
         out = compute(*args, **kwargs)
-        losses.append(float(out[0] if isinstance(out, tuple) else out))
+        losses.append((out[0] if isinstance(out, tuple) else out).item())
         return out
 
     trainer.compute_loss = noted
@@ -169,12 +169,6 @@ def main():
         if a.store:
             rows = [json.loads(line) for line in open(work / "rows.jsonl")]
             kept = dict(rows_of_a_step=a.rows, lr=a.lr, max_length=a.max_length, trl=theirs["trl"], losses=theirs["losses"], rows=rows)
-            if (work / "scorer").exists():
-                from struct import unpack  # the fresh head, so that a replay starts from it
-                raw = (work / "scorer" / "model.safetensors").read_bytes()
-                size = int.from_bytes(raw[:8], "little")
-                begin, end = json.loads(raw[8:8 + size])["score.weight"]["data_offsets"]
-                kept["head"] = list(unpack(f"<{(end - begin) // 4}f", raw[8 + size + begin:8 + size + end]))
             Path(a.store).write_text(json.dumps(kept, indent=1) + "\n")
         if breaches:
             sys.exit(f"steps {breaches} differ by more than is allowed")

@@ -156,9 +156,11 @@ impl GivenLearner {
                 let _span = tracing::trace_span!("update").entered();
                 let before = state.clone();
                 let passed = self.pass(model, (objective, state), rows)?;
-                if !self.updater.update(model, &passed, &mut totals)? {
+                let made = self.updater.update(model, &passed, &mut totals);
+                if !matches!(made, Ok(true)) {
                     *state = before;
                 }
+                made?;
             }
         }
         Ok(totals.report(step, version))

@@ -11,6 +11,7 @@ mod dying;
 mod evaluating;
 mod generating;
 mod given;
+mod parity;
 mod peers;
 mod plugins;
 mod ppo;
