@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::sections::{
-    CheckpointSection, EvalSection, LearnerSection, LogSection, ModelSection, RewardPolicySection, RolloutSection, RunSection,
-    SamplingSection,
+    CheckpointSection, CriticSection, EvalSection, LearnerSection, LogSection, ModelSection, RewardPolicySection, RolloutSection,
+    RunSection, SamplingSection,
 };
 
 /// A recipe.
@@ -31,6 +31,8 @@ pub struct Recipe {
     pub reward_policy: RewardPolicySection,
     /// `[learner]`
     pub learner: LearnerSection,
+    /// `[critic]`
+    pub critic: CriticSection,
     /// `[eval]`
     pub eval: EvalSection,
     /// `[checkpoint]`

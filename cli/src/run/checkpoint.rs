@@ -27,6 +27,9 @@ const RNG: &str = "trainer/rng.bin";
 struct State {
     controller: ControllerState,
     learner: LearnerState,
+    /// The critic's learner, if there is a critic.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    critic: Option<LearnerState>,
     notes: Notes,
     /// Content of the data, so that a resumed run learns from what it started with.
     train: String,
@@ -71,7 +74,7 @@ impl Driver<'_> {
         let notes = if frame.closed { frame.now.clone() } else { frame.boundary.clone() };
         let [train, heldout] = self.work.data().map(str::to_owned);
         let (controller, learner, tokens) = (frame.controller.state(), self.work.learner(), frame.summary.tokens);
-        let state = State { controller, learner, notes, train, heldout, tokens };
+        let state = State { controller, learner, critic: self.work.critic(), notes, train, heldout, tokens };
         let meta = CheckpointMeta {
             versions: versions(frame.job.threads),
             config_hash: hash_bytes(frame.job.files.config.as_bytes()),
@@ -112,6 +115,7 @@ impl Driver<'_> {
         }
         let moments = TensorFile::open(&checkpoint.path(OPTIMIZER)).or_model()?;
         self.work.restore(&moments, state.learner)?;
+        self.work.restore_critic(checkpoint, state.critic)?;
         collimate_bridge::set_rng_state(&checkpoint.read(RNG).or_model()?).or_model()?;
         let frame = &mut self.frame;
         frame.controller = Controller::resume(frame.job.plan.clone(), frame.job.sampling.clone(), state.controller).or_refused()?;

@@ -53,7 +53,7 @@ pub fn start(job: &Job, begin: Begin) -> Result<Summary, Exit> {
     super::plan::check_context(job, &opened)?;
     // What can be refused is refused before the name is taken.
     let work: Box<dyn Work + '_> = match &job.part {
-        Part::Online(part) => Box::new(Online::open(job, part, &opened)?),
+        Part::Online(part) => Box::new(Online::open(job, part, &opened, checkpoint.as_ref())?),
         Part::Given(part) => part.open(job, &opened)?,
     };
     let run = match run {
@@ -61,7 +61,7 @@ pub fn start(job: &Job, begin: Begin) -> Result<Summary, Exit> {
         None => RunDir::create(&job.files.root, &job.files.name).or_refused()?,
     };
     let run = run.keeping(job.keep);
-    if let Err(error) = run.check_space(needed_bytes(&opened.source)) {
+    if let Err(error) = run.check_space(needed_bytes(opened.source.weight_bytes() + work.more_weight_bytes())) {
         // Nothing has begun: the name is free again.
         if begin == Begin::New {
             let _ = std::fs::remove_dir_all(run.path());
@@ -155,7 +155,7 @@ fn check_changes(run: &RunDir, job: &Job) -> Result<(), Exit> {
 }
 
 /// Bytes of one checkpoint: weights and both moments, with room for the rest.
-fn needed_bytes(source: &collimate_models::Source) -> u64 {
-    let bytes = 3 * source.weight_bytes() as u64;
+fn needed_bytes(weights: usize) -> u64 {
+    let bytes = 3 * weights as u64;
     bytes + bytes / 20 + (16 << 20)
 }
