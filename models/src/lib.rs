@@ -6,18 +6,22 @@
 //!
 //! A new architecture is one file in [`arch`] and one word in its roster.
 
+mod adapter;
 pub mod arch;
 pub mod attention;
 mod cache;
 mod config;
 mod ctx;
+mod dropout;
 mod error;
 mod head;
 mod linear;
 mod load;
+mod lora;
 mod model;
 pub mod packed;
 mod param;
+pub mod peft;
 mod recording;
 mod rope;
 mod save;
@@ -32,9 +36,11 @@ pub use error::ModelError;
 pub use head::{HeadLeaves, HeadPass, LeafGrads, VocabHead};
 pub use linear::Linear;
 pub use load::{Source, open};
+pub use lora::{AdapterMode, AdapterPass, LoraConfig, is_adapter};
 pub use model::Model;
 pub use packed::{Block, Leaf, Packed, Suffix};
 pub use param::{Param, Piece};
+pub use peft::PeftDir;
 pub use recording::{Extent, Found, Recording};
 pub use rope::{Rope, RopeScaling};
 pub use save::{config_json, generation_config_json, write_weights};

@@ -8,6 +8,7 @@
 )]
 
 mod gradients;
+mod lora;
 mod real;
 mod support;
 mod tiny;
