@@ -76,7 +76,7 @@ pub struct TrainArgs {
     /// Go on with the run of this name from its newest good checkpoint.
     #[arg(long, conflicts_with_all = ["init_from", "dry_run"])]
     pub resume: bool,
-    /// Start from the weights of a checkpoint, a Hugging Face directory or a GGUF file instead of `model.path`.
+    /// Start from the weights of a checkpoint, a Hugging Face directory, a GGUF file or an adapter instead of `model.path`.
     #[arg(long, value_name = "PATH")]
     pub init_from: Option<PathBuf>,
     /// Check everything and print the plan; train nothing.
@@ -98,9 +98,12 @@ pub struct ReportArgs {
 /// `collimate generate`.
 #[derive(Debug, Clone, Args)]
 pub struct GenerateArgs {
-    /// A checkpoint, a Hugging Face directory or a GGUF file.
+    /// A checkpoint, a Hugging Face directory, a GGUF file, or an adapter that names its base.
     #[arg(long, value_name = "PATH")]
     pub model: PathBuf,
+    /// A directory with an adapter in PEFT's layout, to be put on the model.
+    #[arg(long, value_name = "DIR")]
+    pub adapter: Option<PathBuf>,
     /// A prompt; give it several times for several answers. Without one, standard input is read.
     #[arg(long, short, value_name = "TEXT")]
     pub prompt: Vec<String>,
@@ -202,6 +205,9 @@ pub struct BenchGrpoArgs {
     /// Compute the training forward anew instead of taking the sampler's activations.
     #[arg(long)]
     pub no_reuse: bool,
+    /// Train adapters of this rank on every projection instead of the weights; 0 = none.
+    #[arg(long, value_name = "RANK", default_value_t = 0)]
+    pub lora: usize,
     /// Threads.
     #[arg(long, default_value_t = 0)]
     pub threads: usize,
@@ -380,12 +386,15 @@ pub enum Ckpt {
         #[arg(long)]
         json: bool,
     },
-    /// Write the model of a checkpoint, a Hugging Face directory or a GGUF file as a Hugging Face directory.
+    /// Write the model of a checkpoint, a Hugging Face directory or a GGUF file as a Hugging Face directory; an adapter as PEFT's layout.
     Export {
         /// What to read.
         source: PathBuf,
         /// The directory to write; it must not exist.
         dir: PathBuf,
+        /// Make an adapter a part of its base model's weights and write the whole model.
+        #[arg(long)]
+        merge: bool,
     },
 }
 

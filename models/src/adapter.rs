@@ -33,8 +33,12 @@ impl Adapter {
     /// nothing changes.
     pub(crate) fn new(weight: &Param, wanted: &dyn Fn(&str) -> bool, config: &LoraConfig, seed: Seed) -> Option<Self> {
         let (kind, input) = (weight.kind(), weight.value().size()[1]);
-        let chosen: Vec<(&str, &Piece)> =
-            weight.pieces().iter().filter_map(|p| Some((p.name.strip_suffix(".weight")?, p))).filter(|(module, _)| wanted(module)).collect();
+        let chosen: Vec<(&str, &Piece)> = weight
+            .pieces()
+            .iter()
+            .filter_map(|p| Some((p.name.strip_suffix(".weight")?, p)))
+            .filter(|(module, _)| wanted(module))
+            .collect();
         let first = chosen.first()?;
         let site = address_of(seed, first.0).0;
         let (mut a_pieces, mut b_pieces, mut parts, mut values, mut row) = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), 0);

@@ -162,7 +162,8 @@ impl Source {
         let sorted = |c: &LoraConfig| c.targets.iter().cloned().collect::<std::collections::BTreeSet<_>>();
         if (there.rank, there.rslora, sorted(there)) != (config.rank, config.rslora, sorted(config)) || there.scale() != config.scale() {
             let what = format!("has rank {}, alpha {}, rslora {}, targets {:?}", there.rank, there.alpha, there.rslora, there.targets);
-            let mend = "give `[lora]` the same shape, or merge it first (`collimate ckpt export --merge`) and train a new one on the result";
+            let mend =
+                "give `[lora]` the same shape, or merge it first (`collimate ckpt export --merge`) and train a new one on the result";
             return Err(ModelError::config(adapter.path.join(ADAPTER_CONFIG).display().to_string(), what, mend));
         }
         model.adapt(config, &|module| adapter.has(module), seed)?;

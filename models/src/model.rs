@@ -7,8 +7,8 @@ use collimate_types::{Seed, TokenId};
 use tch::{Device, Kind, Tensor};
 
 use crate::{
-    AdapterMode, Block, Ctx, DecodeRows, KvCache, Linear, LoraConfig, ModelConfig, ModelError, Packed, Param, PrefixKv, Recording, Rope, Saved, Segment, Tape, VocabHead,
-    packed::Span, segment::rerun_backward,
+    AdapterMode, Block, Ctx, DecodeRows, KvCache, Linear, LoraConfig, ModelConfig, ModelError, Packed, Param, PrefixKv, Recording, Rope,
+    Saved, Segment, Tape, VocabHead, packed::Span, segment::rerun_backward,
 };
 
 /// A language model: embedding, segments, head. Call everything under a no-grad guard; [`crate::segment`] opens autograd where it needs it.

@@ -38,7 +38,8 @@ impl PeftDir {
             serde_json::from_str(&text).map_err(|e| ModelError::config(&place, format!("is not JSON: {e}"), "restore the file"))?;
         check(&raw, &place)?;
         let number = |key: &str| raw.get(key).and_then(Value::as_f64);
-        let needed = |key: &str| number(key).ok_or_else(|| ModelError::config(&place, format!("has no number `{key}`"), "restore the file"));
+        let needed =
+            |key: &str| number(key).ok_or_else(|| ModelError::config(&place, format!("has no number `{key}`"), "restore the file"));
         let modules = modules(&path.join(ADAPTER_WEIGHTS))?;
         let last = |m: &String| m.rsplit('.').next().unwrap_or(m).to_owned();
         let config = LoraConfig {
@@ -49,7 +50,11 @@ impl PeftDir {
             rslora: raw.get("use_rslora").and_then(Value::as_bool).unwrap_or(false),
         };
         if config.rank < 1 || !config.alpha.is_finite() || !(0.0..1.0).contains(&config.dropout) {
-            return Err(ModelError::config(&place, "has an `r`, `lora_alpha` or `lora_dropout` that is no such number", "restore the file"));
+            return Err(ModelError::config(
+                &place,
+                "has an `r`, `lora_alpha` or `lora_dropout` that is no such number",
+                "restore the file",
+            ));
         }
         let base = raw.get("base_model_name_or_path").and_then(Value::as_str).unwrap_or_default().into();
         Ok(Self { path: path.into(), config, base, modules })
@@ -94,9 +99,14 @@ fn check(raw: &Value, place: &str) -> Result<(), ModelError> {
         _ => false,
     };
     if raw.get("peft_type").and_then(Value::as_str) != Some("LORA") {
-        return Err(ModelError::config(format!("{place}: peft_type"), "is not `LORA`", "only LoRA adapters are read; merge others with PEFT"));
+        return Err(ModelError::config(
+            format!("{place}: peft_type"),
+            "is not `LORA`",
+            "only LoRA adapters are read; merge others with PEFT",
+        ));
     }
-    let refused = ["bias", "fan_in_fan_out", "lora_bias", "modules_to_save", "use_dora", "rank_pattern", "alpha_pattern", "trainable_token_indices"];
+    let refused =
+        ["bias", "fan_in_fan_out", "lora_bias", "modules_to_save", "use_dora", "rank_pattern", "alpha_pattern", "trainable_token_indices"];
     for key in refused {
         if let Some(value) = raw.get(key).filter(|v| !empty(v)) {
             let mend = "merge the adapter with PEFT (`merge_and_unload`) and give the merged model";

@@ -13,7 +13,11 @@ use crate::{Model, ModelError, arch, tensor_file::write_tensors};
 /// # Errors
 /// When writing fails.
 pub fn write_weights(model: &Model, out: &mut dyn io::Write) -> Result<(), ModelError> {
-    let pieces = model.params().into_iter().filter(|p| !p.is_adapter()).flat_map(|p| p.pieces().iter().map(move |piece| (piece.name.clone(), p.piece(piece))));
+    let pieces = model
+        .params()
+        .into_iter()
+        .filter(|p| !p.is_adapter())
+        .flat_map(|p| p.pieces().iter().map(move |piece| (piece.name.clone(), p.piece(piece))));
     // transformers asks for this key and refuses files without it.
     write_tensors(out, &pieces.collect::<Vec<_>>(), &BTreeMap::from([("format".to_owned(), "pt".to_owned())]))
 }

@@ -49,7 +49,9 @@ pub fn build(loaded: &Loaded) -> Result<Job, Diagnostics> {
                 eval_rows: if recipe.eval.rows == 0 { split.heldout.len() } else { recipe.eval.rows },
                 algorithm,
                 learner: learner(&recipe),
-                reuse: recipe.learner.reuse_rollout != "off",
+                // The sampler draws without dropout, so its activations are not those of a training pass with it.
+                reuse: recipe.learner.reuse_rollout != "off" && recipe.lora().is_none_or(|l| l.dropout == 0.0),
+                lora: recipe.lora(),
                 tape_bytes: recipe.learner.tape_mb << 20,
                 rewards,
                 lanes: collimate_rewards::lanes(&recipe.reward),

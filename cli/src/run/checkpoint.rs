@@ -6,12 +6,13 @@ use std::path::Path;
 
 use collimate_controller::{Controller, ControllerState};
 use collimate_learners::LearnerState;
-use collimate_models::{Model, TensorFile, config_json, generation_config_json, write_weights};
+use collimate_models::{Model, PeftDir, TensorFile, config_json, generation_config_json, write_weights};
 use collimate_store::{Blob, Checkpoint, CheckpointMeta, StoreError, hash_bytes};
 use collimate_text::Tokenizer;
 use serde::{Deserialize, Serialize};
 
 use super::driver::{Driver, Notes};
+use super::weights;
 use crate::exit::{Code, Exit, OrExit};
 use crate::{machine, session};
 
@@ -31,6 +32,9 @@ struct State {
     train: String,
     heldout: String,
     tokens: u64,
+    /// Content of the weights that adapters stand on, if only those are trained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    base: Option<String>,
 }
 
 /// The files that make a directory a Hugging Face model, in a fixed order.
@@ -61,7 +65,8 @@ impl Driver<'_> {
     /// Saves the boundary `step`; `false` if the disk refused: then everything is as before, and the run may go on.
     pub(super) fn save(&mut self, step: u64, best: bool) -> Result<bool, Exit> {
         self.ui.phase("save");
-        let finite = self.model.params().iter().all(|p| f64::try_from(p.value().detach().sum(tch::Kind::Double)).is_ok_and(f64::is_finite));
+        let trained = || self.model.params().into_iter().filter(|p| p.trainable());
+        let finite = trained().all(|p| f64::try_from(p.value().detach().sum(tch::Kind::Double)).is_ok_and(f64::is_finite));
         if !finite {
             let message = format!("the weights after step {step} are not finite; they are not saved, the checkpoint before stands");
             return Err(Exit { code: Code::Failed, message: Some(message) });
@@ -75,6 +80,7 @@ impl Driver<'_> {
             train: self.job.split.train.digest.clone(),
             heldout: self.job.split.heldout.digest.clone(),
             tokens: self.summary.tokens,
+            base: self.base.as_ref().map(|b| b.digest.clone()),
         };
         let score = self.last_score.filter(|(at, _)| *at == step).map(|(_, s)| s);
         let meta = CheckpointMeta {
@@ -86,7 +92,7 @@ impl Driver<'_> {
         };
         let rng = collimate_bridge::rng_state().or_failed()?;
         let (learner, model) = (&self.learner, self.model);
-        let mut blobs = model_blobs(model, self.tokenizer);
+        let mut blobs = weights::blobs(model, self.base.as_ref(), self.tokenizer);
         blobs.push(Blob::new(OPTIMIZER, |out| learner.optimizer().write(model, out).map_err(io::Error::other)));
         blobs.push(Blob::bytes(RNG, rng));
         blobs.push(Blob::bytes("trainer/config.toml", self.job.files.config.clone()));
@@ -120,6 +126,9 @@ impl Driver<'_> {
                 return refuse(Code::Refused, message);
             }
         }
+        if state.base.as_ref() != self.base.as_ref().map(|b| &b.digest) {
+            return refuse(Code::Refused, "the base model has changed since the checkpoint; put it back, or start a new run".into());
+        }
         let moments = TensorFile::open(&checkpoint.path(OPTIMIZER)).or_model()?;
         self.learner.restore(self.model, &moments, state.learner).or_model()?;
         collimate_bridge::set_rng_state(&checkpoint.read(RNG).or_model()?).or_model()?;
@@ -142,13 +151,25 @@ pub(crate) fn differences(checkpoint: &Checkpoint, threads: usize) -> Vec<String
 
 /// Writes a model as a Hugging Face directory that must not exist yet: into a temporary one first, then one rename.
 pub(crate) fn export(model: &Model, tokenizer: &Tokenizer, dir: &Path) -> Result<(), Exit> {
+    export_blobs(model_blobs(model, tokenizer), dir)
+}
+
+/// Writes an adapter, as it is, as a directory in PEFT's layout that must not exist yet.
+pub(crate) fn export_adapter(adapter: &PeftDir, base: &Path, tokenizer: &Tokenizer, dir: &Path) -> Result<(), Exit> {
+    let files = weights::adapter_files(adapter, base)?;
+    let mut blobs: Vec<Blob<'_>> = files.into_iter().map(|(name, bytes)| Blob::bytes(name, bytes)).collect();
+    blobs.extend(tokenizer.files().into_iter().map(|(name, bytes)| Blob::bytes(name, bytes)));
+    export_blobs(blobs, dir)
+}
+
+fn export_blobs(blobs: Vec<Blob<'_>>, dir: &Path) -> Result<(), Exit> {
     if dir.exists() {
         return Err(crate::exit::refused(format!("`{}` exists already; give a new name", dir.display())));
     }
     let temp = dir.with_added_extension("tmp");
     let failed = |e: io::Error| Exit { code: Code::Failed, message: Some(format!("cannot write `{}`: {e}", temp.display())) };
     std::fs::create_dir_all(&temp).map_err(failed)?;
-    for mut blob in model_blobs(model, tokenizer) {
+    for mut blob in blobs {
         let mut file = io::BufWriter::with_capacity(1 << 20, std::fs::File::create(temp.join(&blob.path)).map_err(failed)?);
         (blob.write)(&mut file).map_err(failed)?;
         file.into_inner().map_err(|e| failed(e.into_error()))?.sync_all().map_err(failed)?;

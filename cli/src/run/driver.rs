@@ -8,14 +8,14 @@ use collimate_algorithms::AlgoState;
 use collimate_controller::{Command, Controller, Event, Outcome};
 use collimate_datasets::{Cursor, Order};
 use collimate_learners::PolicyLearner;
-use collimate_models::{Model, Recording, Tape};
+use collimate_models::{AdapterMode, Model, Recording, Tape};
 use collimate_rewards::{FaultWindow, score_all};
 use collimate_store::RunDir;
 use collimate_text::Tokenizer;
 use collimate_types::{BatchId, CreditedBatch, Metrics, RolloutBatch, RolloutGroup, ScoredGroup, StepReport, WeightsVersion};
 use serde::{Deserialize, Serialize};
 
-use super::{Board, Evaluated, Evaluation, Job, Signals, Ui, logs::Logs, measure, reference, timers::Timers};
+use super::{Base, Board, Evaluated, Evaluation, Job, Signals, Ui, logs::Logs, measure, reference, timers::Timers};
 use crate::exit::{Code, Exit, OrExit};
 use crate::machine;
 
@@ -32,6 +32,8 @@ pub struct Driver<'a> {
     pub(super) job: &'a Job,
     pub(super) tokenizer: &'a Tokenizer,
     pub(super) model: &'a Model,
+    /// What `model`'s adapters stand on, if only they are trained.
+    pub(super) base: Option<Base>,
     pub(super) reference: Option<&'a Model>,
     pub(super) learner: PolicyLearner,
     pub(super) controller: Controller,
@@ -99,7 +101,9 @@ pub struct Parts<'a> {
     pub tokenizer: &'a Tokenizer,
     /// The policy.
     pub model: &'a Model,
-    /// The reference, if the algorithm needs one.
+    /// What the policy's adapters stand on, if only they are trained.
+    pub base: Option<Base>,
+    /// The reference, if the algorithm needs one; the policy itself where its adapters can be switched off.
     pub reference: Option<&'a Model>,
     /// The run directory, locked.
     pub run: RunDir,
@@ -117,12 +121,13 @@ impl<'a> Driver<'a> {
     /// # Errors
     /// When the run's files cannot be opened.
     pub fn new(job: &'a Job, parts: Parts<'a>) -> Result<Self, Exit> {
-        let Parts { tokenizer, model, reference, run, ui, signals, resumed_at } = parts;
+        let Parts { tokenizer, model, base, reference, run, ui, signals, resumed_at } = parts;
         let board = Board { steps: job.plan.steps, ..Board::default() };
         Ok(Self {
             job,
             tokenizer,
             model,
+            base,
             reference,
             learner: PolicyLearner::new(model, job.learner),
             controller: Controller::new(job.plan.clone(), job.sampling.clone(), job.seed),
@@ -271,7 +276,8 @@ impl<'a> Driver<'a> {
         self.ui.phase("reference");
         if let Some(model) = self.reference {
             let (temperature, budget) = (self.job.sampling.temperature, self.job.learner.micro_tokens);
-            self.step.reference = self.timers.time("reference", || reference::logp(model, &groups, temperature, budget)).or_failed()?;
+            let work = || model.with_adapters(AdapterMode::Start, || reference::logp(model, &groups, temperature, budget));
+            self.step.reference = self.timers.time("reference", work).or_failed()?;
         }
         Ok(Event::Referenced { step, groups })
     }

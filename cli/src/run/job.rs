@@ -6,6 +6,7 @@ use std::sync::Arc;
 use collimate_algorithms::Algorithm;
 use collimate_datasets::Split;
 use collimate_learners::LearnerConfig;
+use collimate_models::LoraConfig;
 use collimate_rewards::RewardSet;
 use collimate_types::{FlowPlan, Sampling, Seed};
 
@@ -27,6 +28,8 @@ pub struct Job {
     pub algorithm: Box<dyn Algorithm>,
     /// How a batch is learnt from.
     pub learner: LearnerConfig,
+    /// The adapters, if only they are trained.
+    pub lora: Option<LoraConfig>,
     /// Whether the sampler's activations serve as the training forward.
     pub reuse: bool,
     /// Bytes for activations that are kept for the backward pass.

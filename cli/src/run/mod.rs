@@ -18,9 +18,10 @@ mod reference;
 mod signals;
 mod start;
 mod timers;
+mod weights;
 
 pub use build::{build, refuse};
-pub(crate) use checkpoint::{differences, export};
+pub(crate) use checkpoint::{differences, export, export_adapter};
 pub use driver::{Driver, Parts, Summary};
 pub use evaluate::{Evaluated, Evaluation, Sample};
 pub use job::{Job, RunFiles};
@@ -28,3 +29,4 @@ pub(crate) use progress::clock;
 pub use progress::{Board, Ui};
 pub use signals::Signals;
 pub use start::{Begin, start};
+pub use weights::Base;

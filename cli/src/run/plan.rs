@@ -47,6 +47,7 @@ pub(crate) fn plan(job: &Job, opened: &Opened) -> Result<Value, Exit> {
         "memory_mb": memory.iter().map(|(name, bytes)| ((*name).to_owned(), json!(bytes >> 20))).collect::<serde_json::Map<_, _>>(),
         "memory_total_mb": total >> 20, "memory_free_mb": machine::free_memory().map(|b| b >> 20),
         "micro_tokens": job.learner.micro_tokens, "slots": job.plan.slots, "tape_mb": job.tape_bytes >> 20, "reuse_rollout": job.reuse,
+        "lora": job.lora,
     }))
 }
 
@@ -73,11 +74,13 @@ fn memory(job: &Job, opened: &Opened, prompts: Lengths) -> Vec<(&'static str, u6
     let rows = job.plan.prompts_per_step as f64 * prompts.mean + completions;
     let kept =
         if job.reuse { rows * row as f64 + completions * (config.vocab * 4) as f64 } else { job.learner.micro_tokens as f64 * row as f64 };
-    let reference = if job.algorithm.needs().reference { weights } else { 0 };
+    let trained = super::weights::trained_bytes(job, &opened.source);
+    let reference = if job.algorithm.needs().reference && job.lora.is_none() { weights } else { 0 };
     vec![
         ("weights", weights),
-        ("gradients", weights),
-        ("moments", 2 * weights),
+        ("adapters", if job.lora.is_some() { trained } else { 0 }),
+        ("gradients", trained),
+        ("moments", 2 * trained),
         ("reference", reference),
         ("activations", (kept as u64).min(job.tape_bytes as u64)),
         ("kv_cache", KvCache::bytes(config, Kind::Float, slots, job.sampling.max_new_tokens) as u64),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use collimate_store::{Checkpoint, RunDir};
 
-use super::{Board, Driver, Job, Parts, Signals, Summary, Ui, differences};
+use super::{Board, Driver, Job, Parts, Signals, Summary, Ui, differences, weights};
 use crate::config::{Layer, OnResume, Purpose, diff, load as load_config};
 use crate::exit::{Code, Exit, OrExit, refused};
 use crate::{machine, session};
@@ -43,20 +43,20 @@ pub fn start(job: &Job, begin: Begin) -> Result<Summary, Exit> {
         }
         Begin::Resume => open(&path, job)?,
     };
-    let source = checkpoint.as_ref().map_or_else(|| job.files.model.clone(), |c| c.dir.clone());
+    let source = weights::source(job, checkpoint.as_ref());
     session::start_libtorch(job.threads);
     // LibTorch's own generator is part of a checkpoint: it too starts from the run's seed.
     tch::manual_seed(job.seed.fork("libtorch", 0).0 as i64);
     let opened = session::open_model(&source)?;
     super::plan::check_context(job, &opened)?;
     // What can be refused is refused before the name is taken.
-    let model = session::load(&opened.source)?;
+    let (model, base) = weights::policy(job, &opened.source, checkpoint.as_ref())?;
     let run = match run {
         Some(run) => run,
         None => RunDir::create(&job.files.root, &job.files.name).or_refused()?,
     };
     let run = run.keeping(job.keep);
-    if let Err(error) = run.check_space(needed_bytes(&opened.source)) {
+    if let Err(error) = run.check_space(needed_bytes(job, &opened.source)) {
         // Nothing has begun: the name is free again.
         if begin == Begin::New {
             let _ = std::fs::remove_dir_all(run.path());
@@ -64,7 +64,7 @@ pub fn start(job: &Job, begin: Begin) -> Result<Summary, Exit> {
         return Err(error).or_refused();
     }
     record(&run, job)?;
-    let reference = if job.algorithm.needs().reference {
+    let reference = if job.algorithm.needs().reference && job.lora.is_none() {
         let base = session::open_model(&job.files.model)?;
         let mut reference = session::load(&base.source)?;
         reference.freeze();
@@ -79,8 +79,9 @@ pub fn start(job: &Job, begin: Begin) -> Result<Summary, Exit> {
         let bitwise = if changed.is_empty() { "bitwise: yes".to_owned() } else { format!("bitwise: no ({})", changed.join("; ")) };
         ui.note(format!("resuming {} at step {} from {}, {bitwise}", job.files.name, checkpoint.step(), checkpoint.dir.display()));
     }
-    let parts =
-        Parts { tokenizer: &opened.tokenizer, model: &model, reference: reference.as_ref(), run, ui: &ui, signals: &signals, resumed_at };
+    // With adapters the reference is the policy itself, as it was at the start.
+    let reference = reference.as_ref().or_else(|| job.algorithm.needs().reference.then_some(&model));
+    let parts = Parts { tokenizer: &opened.tokenizer, model: &model, base, reference, run, ui: &ui, signals: &signals, resumed_at };
     let mut driver = Driver::new(job, parts)?;
     if let Some(checkpoint) = &checkpoint {
         driver.resume(checkpoint)?;
@@ -157,8 +158,8 @@ fn check_changes(run: &RunDir, job: &Job) -> Result<(), Exit> {
     Err(Exit { code: Code::Refused, message: Some(message) })
 }
 
-/// Bytes of one checkpoint: weights and both moments, with room for the rest.
-fn needed_bytes(source: &collimate_models::Source) -> u64 {
-    let bytes = 3 * source.weight_bytes() as u64;
+/// Bytes of one checkpoint: what is trained and both moments, with room for the rest.
+fn needed_bytes(job: &Job, source: &collimate_models::Source) -> u64 {
+    let bytes = 3 * weights::trained_bytes(job, source);
     bytes + bytes / 20 + (16 << 20)
 }

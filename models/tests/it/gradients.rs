@@ -40,7 +40,12 @@ pub(crate) enum Way {
     Autograd,
 }
 
-pub(crate) fn packed_gradients(model: &Model, micro: &[Vec<Block>], temperature: f64, way: Way) -> (Vec<(usize, usize, f64)>, Vec<(String, Tensor)>) {
+pub(crate) fn packed_gradients(
+    model: &Model,
+    micro: &[Vec<Block>],
+    temperature: f64,
+    way: Way,
+) -> (Vec<(usize, usize, f64)>, Vec<(String, Tensor)>) {
     let mut logp = Vec::new();
     for blocks in micro {
         let packed = Packed::new(blocks).unwrap();

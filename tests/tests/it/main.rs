@@ -10,6 +10,7 @@ mod data;
 mod dying;
 mod evaluating;
 mod generating;
+mod lora;
 mod peers;
 mod plugins;
 mod recipes;
