@@ -5,7 +5,7 @@ use collimate_types::{BatchId, RolloutBatch, RolloutGroup, ScoredGroup, WeightsV
 /// Something to be done. Commands of one list are carried out in order; each that has an answer names the event.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {
-    /// Take the next prompts of the data. Answer: `Drawn`.
+    /// Take the next prompts of the data; in a run that learns from given data its next rows. Answer: `Drawn`, or `Taken`.
     ///
     /// With `refill` 0 a step begins: the driver first notes what moves before `Update` (see the crate's head).
     Draw {

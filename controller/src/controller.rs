@@ -6,8 +6,7 @@ use collimate_types::{FlowPlan, Metrics, Sampling, Seed};
 
 use crate::boundary::{Boundary, MAX_STEPS_WITHOUT_UPDATE, Wait, ending};
 use crate::counts::Counts;
-use crate::flow::online::Step;
-use crate::flow::{Ending, Progress, Setting};
+use crate::flow::{Ending, Progress, Setting, Step};
 use crate::{Command, ControllerError, ControllerState, Event, Outcome, Phase, View};
 
 /// So many saves that fail in a row end the run: what it learns is not kept.
@@ -18,7 +17,7 @@ pub const MAX_FAILED_SAVES: u32 = 3;
 enum Place {
     Idle,
     Boundary(Boundary),
-    Step(Box<Step>),
+    Step(Step),
     /// A stop abandoned the step; the boundary before it is being saved.
     Abandoned,
     Finished,
@@ -135,7 +134,11 @@ impl Controller {
 
     /// What was counted since this was last asked.
     pub fn take_metrics(&mut self) -> Metrics {
-        self.counts.take()
+        let mut metrics = self.counts.take();
+        if self.setting.plan.is_given() {
+            metrics.0.retain(|name, _| !name.starts_with("rollout/"));
+        }
+        metrics
     }
 
     /// Where the run stands.
@@ -171,7 +174,7 @@ impl Controller {
             return self.finish(outcome);
         }
         let (step, commands) = Step::begin(&self.setting, self.state.step + 1);
-        self.place = Place::Step(Box::new(step));
+        self.place = Place::Step(step);
         commands
     }
 

@@ -20,6 +20,13 @@ pub enum Event {
         /// The prompts.
         prompts: Vec<Arc<Prompt>>,
     },
+    /// The next rows of given data lie with the learner, in order; none where the data end. Answers `Draw` in a run that draws no answers.
+    Taken {
+        /// The flow step.
+        step: u64,
+        /// How many, at most as many as were asked for.
+        rows: usize,
+    },
     /// A batch was generated.
     Generated {
         /// Its address.
@@ -85,7 +92,7 @@ impl Event {
     /// Whether it answers a command that a stop may take back: one before a step's update, or the evaluation before the first step.
     /// (`Generated`, `Scored` and `Referenced` are such answers too; they may come late at any time.)
     pub(crate) fn taken_back_by_stop(&self) -> bool {
-        matches!(self, Self::Drawn { .. } | Self::Credited { .. } | Self::Evaluated { step: 0, .. })
+        matches!(self, Self::Drawn { .. } | Self::Taken { .. } | Self::Credited { .. } | Self::Evaluated { step: 0, .. })
     }
 
     /// Whether it may come twice or late, because the part that sends it is redone after a fault.
@@ -99,6 +106,7 @@ impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Drawn { step, refill, .. } => write!(f, "drawn, step {step} refill {refill}"),
+            Self::Taken { step, rows } => write!(f, "taken, step {step}, {rows} rows"),
             Self::Generated { id, .. } => write!(f, "generated, {id}"),
             Self::Scored { id, .. } => write!(f, "scored, {id}"),
             Self::Referenced { step, .. } => write!(f, "referenced, step {step}"),

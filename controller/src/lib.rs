@@ -14,7 +14,7 @@
 //!
 //! A run over several processes has a second machine beside it: [`pool`], which leases the batches to actors.
 //!
-//! The program of a step stands in `flow/online.rs`, what happens between two steps in `boundary.rs`.
+//! The programs of a step stand in `flow/`: `online.rs`, and `given.rs` for a plan without an actor. What happens between two steps in `boundary.rs`.
 //!
 //! # What the driver must keep
 //!

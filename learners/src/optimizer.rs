@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use collimate_bridge::{AdamW, foreach_mul, foreach_norm, foreach_zero, fused_adamw};
-use collimate_models::{Model, Param, TensorFile, write_tensors};
+use collimate_models::{Head, Model, Param, TensorFile, write_tensors};
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
@@ -46,7 +46,7 @@ const CLIP_EPS: f64 = 1e-6;
 impl Optimizer {
     /// An optimizer before its first update.
     #[must_use]
-    pub fn new(model: &Model, config: OptimizerConfig) -> Self {
+    pub fn new<H: Head>(model: &Model<H>, config: OptimizerConfig) -> Self {
         // Gradients are made now, not at the first backward pass: kept buffers among freed ones would break the heap into pieces.
         trained(model).for_each(|p| drop(p.grad()));
         let zeros = || trained(model).map(|p| p.value().detach().zeros_like()).collect::<Vec<_>>();
@@ -64,7 +64,7 @@ impl Optimizer {
     ///
     /// # Errors
     /// When LibTorch refuses.
-    pub fn grad_norm(&self, model: &Model) -> Result<f64, LearnerError> {
+    pub fn grad_norm<H: Head>(&self, model: &Model<H>) -> Result<f64, LearnerError> {
         let grads: Vec<Tensor> = trained(model).map(Param::grad).collect();
         Ok(foreach_norm(&grads)?)
     }
@@ -73,7 +73,7 @@ impl Optimizer {
     ///
     /// # Errors
     /// When LibTorch refuses.
-    pub fn step(&mut self, model: &Model, lr: f64, grad_norm: f64) -> Result<(), LearnerError> {
+    pub fn step<H: Head>(&mut self, model: &Model<H>, lr: f64, grad_norm: f64) -> Result<(), LearnerError> {
         let grads: Vec<Tensor> = trained(model).map(Param::grad).collect();
         let limit = self.config.clip_grad;
         if limit > 0.0 && grad_norm + CLIP_EPS > limit {
@@ -93,7 +93,7 @@ impl Optimizer {
     ///
     /// # Errors
     /// When LibTorch refuses.
-    pub fn clear(&self, model: &Model) -> Result<(), LearnerError> {
+    pub fn clear<H: Head>(&self, model: &Model<H>) -> Result<(), LearnerError> {
         let grads: Vec<Tensor> = trained(model).map(Param::grad).collect();
         Ok(foreach_zero(&grads)?)
     }
@@ -102,7 +102,7 @@ impl Optimizer {
     ///
     /// # Errors
     /// When writing fails.
-    pub fn write(&self, model: &Model, out: &mut dyn io::Write) -> Result<(), LearnerError> {
+    pub fn write<H: Head>(&self, model: &Model<H>, out: &mut dyn io::Write) -> Result<(), LearnerError> {
         Ok(write_tensors(out, &self.parts(model), &BTreeMap::new())?)
     }
 
@@ -110,7 +110,7 @@ impl Optimizer {
     ///
     /// # Errors
     /// When a moment is missing or has another shape: the file is of another model.
-    pub fn read(&mut self, model: &Model, file: &TensorFile, state: OptimizerState) -> Result<(), LearnerError> {
+    pub fn read<H: Head>(&mut self, model: &Model<H>, file: &TensorFile, state: OptimizerState) -> Result<(), LearnerError> {
         for (name, mut part) in self.parts(model) {
             file.read(&name, &mut part)?;
         }
@@ -122,7 +122,7 @@ impl Optimizer {
     }
 
     /// Views of all moments by name.
-    fn parts(&self, model: &Model) -> Vec<(String, Tensor)> {
+    fn parts<H: Head>(&self, model: &Model<H>) -> Vec<(String, Tensor)> {
         let mut parts = Vec::new();
         for (moment, tensors) in [("exp_avg", &self.first), ("exp_avg_sq", &self.second)] {
             for (param, tensor) in trained(model).zip(tensors) {
@@ -134,6 +134,6 @@ impl Optimizer {
     }
 }
 
-fn trained(model: &Model) -> impl Iterator<Item = &Param> {
+fn trained<H: Head>(model: &Model<H>) -> impl Iterator<Item = &Param> {
     model.params().into_iter().filter(|p| p.trainable())
 }

@@ -2,82 +2,37 @@
 
 use collimate_algorithms::{Algorithm, Denominators, Leaves, LossOutput, Stats};
 use collimate_models::{AdapterMode, Found, HeadLeaves, HeadPass, LeafGrads, Model, Recording, TensorFile};
-use collimate_types::{CreditedBatch, CreditedGroup, Metrics, StepReport, WeightsVersion};
-use serde::{Deserialize, Serialize};
+use collimate_types::{CreditedBatch, CreditedGroup, StepReport, WeightsVersion};
 use tch::{Kind, Tensor};
 
-use crate::{LearnerError, MicroBatch, Optimizer, OptimizerConfig, OptimizerState, Schedule, micro_batches};
-
-/// How a batch is learnt from.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct LearnerConfig {
-    /// Passes over a batch.
-    pub epochs: u32,
-    /// Optimizer updates a pass: the batch is cut into so many parts, between groups.
-    pub minibatches: usize,
-    /// Tokens of a forward and backward pass at most.
-    pub micro_tokens: usize,
-    /// The longest completion, for losses that divide by a fixed length.
-    pub max_new_tokens: usize,
-    /// Updates in a row that may fail to be finite before the run stops.
-    pub max_skips: u64,
-    /// The optimizer.
-    pub optimizer: OptimizerConfig,
-    /// The learning rate.
-    pub schedule: Schedule,
-}
-
-/// What a checkpoint keeps besides the moments.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct LearnerState {
-    /// The optimizer's numbers.
-    pub optimizer: OptimizerState,
-    /// Updates tried, skipped ones included: the schedule's clock.
-    pub attempts: u64,
-    /// Updates skipped in a row.
-    pub skipped_in_a_row: u64,
-}
+use crate::readout::VocabPass;
+use crate::update::{Passed, Totals, Updater};
+use crate::{LearnerConfig, LearnerError, LearnerState, MicroBatch, Optimizer, micro_batches};
 
 /// Updates a policy. Buffers are kept from step to step.
 #[derive(Debug)]
 pub struct PolicyLearner {
     config: LearnerConfig,
-    optimizer: Optimizer,
-    attempts: u64,
-    skipped_in_a_row: u64,
-}
-
-/// Sums over the updates of one flow step.
-#[derive(Default)]
-struct Totals {
-    stats: Stats,
-    loss: f64,
-    grad_norm: f64,
-    lr: f64,
-    tokens: u64,
-    reused: u64,
-    updates: u64,
-    skipped: u64,
-    optimizer_s: f64,
+    updater: Updater,
 }
 
 impl PolicyLearner {
     /// A learner before its first update.
     #[must_use]
     pub fn new(model: &Model, config: LearnerConfig) -> Self {
-        Self { config, optimizer: Optimizer::new(model, config.optimizer), attempts: 0, skipped_in_a_row: 0 }
+        Self { config, updater: Updater::new(model, &config) }
     }
 
     /// The optimizer, to be saved.
     #[must_use]
     pub fn optimizer(&self) -> &Optimizer {
-        &self.optimizer
+        self.updater.optimizer()
     }
 
     /// The numbers to be saved.
     #[must_use]
     pub fn state(&self) -> LearnerState {
-        LearnerState { optimizer: self.optimizer.state(), attempts: self.attempts, skipped_in_a_row: self.skipped_in_a_row }
+        self.updater.state()
     }
 
     /// Takes the state of a checkpoint back.
@@ -85,10 +40,7 @@ impl PolicyLearner {
     /// # Errors
     /// When the stored moments belong to another model.
     pub fn restore(&mut self, model: &Model, moments: &TensorFile, state: LearnerState) -> Result<(), LearnerError> {
-        self.optimizer.read(model, moments, state.optimizer)?;
-        self.attempts = state.attempts;
-        self.skipped_in_a_row = state.skipped_in_a_row;
-        Ok(())
+        self.updater.restore(model, moments, state)
     }
 
     /// Makes all updates of a flow step.
@@ -115,23 +67,14 @@ impl PolicyLearner {
         for _ in 0..self.config.epochs.max(1) {
             for groups in batch.groups.chunks(part) {
                 // After an update the weights are no longer those that sampled.
-                let at = (totals.updates == 0).then_some(version);
+                let at = (totals.updates() == 0).then_some(version);
                 self.update(model, algorithm, (groups, batch.temperature, at), recording, &mut totals)?;
             }
         }
-        let tried = (totals.updates + totals.skipped).max(1) as f64;
-        let mut metrics = Metrics::default();
-        for (name, value) in totals.stats.means() {
-            metrics.set(name, value);
-        }
-        metrics.set("loss", totals.loss / tried);
-        metrics.set("grad_norm", totals.grad_norm / tried);
-        metrics.set("learning_rate", totals.lr / tried);
-        metrics.set("learner/rows", totals.tokens as f64);
-        metrics.set("learner/rows_reused", totals.reused as f64);
-        metrics.set("time/optimizer", totals.optimizer_s);
-        metrics.set("learner/skipped", totals.skipped as f64);
-        Ok(StepReport { step, version: version + totals.updates, skipped: totals.skipped, updates: totals.updates, metrics })
+        let reused = totals.reused();
+        let mut report = totals.report(step, version);
+        report.metrics.set("learner/rows_reused", reused as f64);
+        Ok(report)
     }
 
     /// One optimizer update; it is skipped, and nothing changes, if loss or gradient is not finite.
@@ -151,36 +94,16 @@ impl PolicyLearner {
         // Exact: the denominators are the whole batch's, and groups without credit add nothing but zeros.
         let live: Vec<CreditedGroup> = groups.iter().filter(|g| !algorithm.needs().credit_only || has_credit(g)).cloned().collect();
         // The sampler draws without dropout: where a training pass has some, no row of it was computed before.
-        let mode = model.training_mode(self.attempts);
+        let mode = model.training_mode(self.updater.attempts());
         let sampled_by = sampled_by.filter(|_| mode == AdapterMode::On);
         let micro = cut(model, &live, self.config.micro_tokens, (sampled_by, temperature), recording)?;
         let mut pass = Pass { model, algorithm, denominators: &denominators, temperature, recording };
         let run = || if algorithm.needs().whole_batch { pass.whole(&micro) } else { pass.one_by_one(&micro) };
         let (loss, stats) = model.with_adapters(mode, run)?;
-        let grad_norm = self.optimizer.grad_norm(model)?;
-        let lr = self.config.schedule.at(self.attempts);
-        self.attempts += 1;
-        if !(loss.is_finite() && grad_norm.is_finite()) {
-            self.optimizer.clear(model)?;
-            totals.skipped += 1;
-            self.skipped_in_a_row += 1;
-            if self.skipped_in_a_row >= self.config.max_skips.max(1) {
-                let what = format!("loss {loss}, gradient norm {grad_norm}");
-                return Err(LearnerError::NotFinite { count: self.skipped_in_a_row, what });
-            }
-            return Ok(());
-        }
-        let start = std::time::Instant::now();
-        tracing::trace_span!("optimizer").in_scope(|| self.optimizer.step(model, lr, grad_norm))?;
-        totals.optimizer_s += start.elapsed().as_secs_f64();
-        self.skipped_in_a_row = 0;
-        totals.stats.add(&stats);
-        totals.loss += loss;
-        totals.grad_norm += grad_norm;
-        totals.lr += lr;
-        totals.tokens += micro.iter().map(|(m, _)| m.packed.rows() as u64).sum::<u64>();
-        totals.reused += micro.iter().filter(|(_, found)| found.is_some()).map(|(m, _)| m.packed.rows() as u64).sum::<u64>();
-        totals.updates += 1;
+        let rows = |of: &mut dyn Iterator<Item = &Cut>| of.map(|(m, _)| m.packed.rows() as u64).sum();
+        let reused = rows(&mut micro.iter().filter(|(_, found)| found.is_some()));
+        let passed = Passed { loss, stats, rows: rows(&mut micro.iter()), reused };
+        self.updater.update(model, &passed, totals)?;
         Ok(())
     }
 }
@@ -242,13 +165,6 @@ struct Pass<'a> {
     recording: &'a mut Recording,
 }
 
-/// What the forward pass of a micro-batch gives: hidden states of the head's rows and the head's first pass.
-struct Forward {
-    hidden: Tensor,
-    leaves: HeadLeaves,
-    head: HeadPass,
-}
-
 impl Pass<'_> {
     /// The loss is a sum over micro-batches: each is run forward once and backward at once.
     fn one_by_one(&mut self, micro: &[Cut]) -> Result<(f64, Stats), LearnerError> {
@@ -288,25 +204,21 @@ impl Pass<'_> {
         Ok((f64::try_from(out.policy.detach().to_kind(Kind::Double))?, out.stats))
     }
 
-    fn forward(&mut self, (batch, found): &Cut, keep: bool) -> Result<Forward, LearnerError> {
-        let leaves = HeadLeaves::new(&batch.packed, self.temperature);
+    fn forward(&mut self, (batch, found): &Cut, keep: bool) -> Result<VocabPass, LearnerError> {
         let entropy = self.algorithm.needs().entropy;
         if let Some(found) = found {
+            let leaves = HeadLeaves::new(&batch.packed, self.temperature);
             let hidden = self.recording.hidden(&Tensor::from_slice(&heads(batch, found)));
             // The sampler's log-probabilities are the first pass, on the same weights.
-            let head = if entropy { self.head(&hidden, &leaves) } else { HeadPass::known(batch.packed.gather(&batch.logp_old)) };
-            return Ok(Forward { hidden, leaves, head });
+            let head = if entropy {
+                VocabPass::first_pass(self.model, &hidden, &leaves, true)
+            } else {
+                HeadPass::known(batch.packed.gather(&batch.logp_old))
+            };
+            return Ok(VocabPass { hidden, leaves, head });
         }
-        let trunk =
-            if keep { self.model.forward(&batch.packed, Some(self.recording.tape()))? } else { self.model.forward(&batch.packed, None)? };
-        let hidden = trunk.index_select(0, &batch.packed.head_row_tensor());
-        let head = self.head(&hidden, &leaves);
-        Ok(Forward { hidden, leaves, head })
-    }
-
-    fn head(&self, hidden: &Tensor, leaves: &HeadLeaves) -> HeadPass {
-        let _span = tracing::trace_span!("head_forward").entered();
-        self.model.head().forward(self.model.embedding(), hidden, leaves, self.algorithm.needs().entropy)
+        let tape = if keep { Some(self.recording.tape()) } else { None };
+        Ok(VocabPass::forward(self.model, &batch.packed, tape, (self.temperature, entropy))?)
     }
 
     fn loss(&self, batch: &MicroBatch, logp: &Tensor, entropy: Option<&Tensor>) -> Result<LossOutput, LearnerError> {
@@ -323,31 +235,21 @@ impl Pass<'_> {
         Ok(tch::with_grad(|| self.algorithm.loss(&leaves, self.denominators))?)
     }
 
-    fn backward(&mut self, (batch, found): &Cut, forward: &Forward, grads: &[Tensor]) -> Result<(), LearnerError> {
-        let Forward { hidden, leaves, head } = forward;
+    fn backward(&mut self, (batch, found): &Cut, forward: &VocabPass, grads: &[Tensor]) -> Result<(), LearnerError> {
         let (model, packed) = (self.model, &batch.packed);
         let logp = packed.gather(&grads[0]);
         let entropy = grads.get(1).map(|g| packed.gather(g));
         let grads = LeafGrads { logp: &logp, entropy: entropy.as_ref() };
-        match found {
-            Some(found) if entropy.is_none() => {
-                let kept = (&*self.recording, heads(batch, found));
-                let dhead = tracing::trace_span!("head_backward")
-                    .in_scope(|| model.head().backward_recorded(model.embedding(), hidden, leaves, (kept.0, &kept.1), &logp));
-                model.backward_recorded(packed, self.recording, &found.rows, &dhead)?;
-            }
-            Some(found) => {
-                let dhead = tracing::trace_span!("head_backward")
-                    .in_scope(|| model.head().backward(model.embedding(), hidden, leaves, head, grads));
-                model.backward_recorded(packed, self.recording, &found.rows, &dhead)?;
-            }
-            None => {
-                let dhead = tracing::trace_span!("head_backward")
-                    .in_scope(|| model.head().backward(model.embedding(), hidden, leaves, head, grads));
-                model.backward(packed, self.recording.tape(), &dhead)?;
-            }
-        }
-        Ok(())
+        let Some(found) = found else { return Ok(forward.backward(model, packed, self.recording.tape(), grads)?) };
+        let dhead = if entropy.is_none() {
+            let VocabPass { hidden, leaves, .. } = forward;
+            let kept = (&*self.recording, heads(batch, found));
+            tracing::trace_span!("head_backward")
+                .in_scope(|| model.head().backward_recorded(model.embedding(), hidden, leaves, (kept.0, &kept.1), &logp))
+        } else {
+            forward.head_backward(model, grads)
+        };
+        Ok(model.backward_recorded(packed, self.recording, &found.rows, &dhead)?)
     }
 }
 

@@ -9,10 +9,11 @@ use serde_json::Value;
 use tch::{Device, Kind, Tensor};
 
 use crate::{
-    Linear, LoraConfig, Model, ModelConfig, ModelError, Param, PeftDir, Piece,
+    Fresh, Head, Linear, LoraConfig, Model, ModelConfig, ModelError, Param, PeftDir, Piece, ScalarHead, ScoreModel, VocabHead,
     arch::{self, Arch, Layout},
     is_adapter,
     peft::ADAPTER_CONFIG,
+    scalar,
 };
 
 /// An opened model whose weights have not been read yet: what can be refused is refused here.
@@ -131,13 +132,17 @@ impl Source {
         self.adapter.as_ref()
     }
 
-    /// Reads the weights; an adapter is made a part of them.
+    /// Reads the weights of a language model; an adapter is made a part of them.
     ///
     /// # Errors
     /// When a tensor is missing, has another shape, or cannot be read.
     pub fn load(&self, kind: Kind) -> Result<Model, ModelError> {
         let _guard = tch::no_grad_guard();
-        let mut model = self.load_base(kind)?;
+        self.merged(self.load_base(kind)?)
+    }
+
+    /// The adapter, if there is one, as a part of the weights.
+    fn merged<H: Head>(&self, mut model: Model<H>) -> Result<Model<H>, ModelError> {
         if let Some(adapter) = &self.adapter {
             model.install(&adapter.config, &|module| adapter.has(module), Seed(0))?;
             adapter.read_into(&model)?;
@@ -175,9 +180,44 @@ impl Source {
     /// Reads the weights without an adapter.
     fn load_base(&self, kind: Kind) -> Result<Model, ModelError> {
         let _guard = tch::no_grad_guard();
-        let loader = Loader { config: self.config.clone(), place: self.path.display().to_string(), kind, source: self };
+        let (loader, c) = (self.loader(kind), &self.config);
         let parts = (self.arch.build)(&loader)?;
-        Ok(Model::new(self.arch.name, self.config.clone(), parts))
+        let weight = if c.tied { None } else { Some(loader.matrix(&[("lm_head.weight".into(), c.vocab)], c.hidden)?) };
+        Ok(Model::new(self.arch.name, c.clone(), parts, |norm| VocabHead::new(norm, c.norm_eps, weight)))
+    }
+
+    /// Whether a scalar head is stored with the trunk: a reward model (`...ForSequenceClassification` of one label) or a critic.
+    #[must_use]
+    pub fn has_scores(&self) -> bool {
+        self.tensors().find(scalar::WEIGHT).is_some()
+    }
+
+    /// Reads the weights of a reward model or critic. A trunk without a scalar head gets a fresh one, or is refused if there is none.
+    ///
+    /// # Errors
+    /// As [`Source::load`]; and when there is no scalar head and no fresh one, or a head of several labels.
+    pub fn load_scores(&self, kind: Kind, fresh: Option<Fresh>) -> Result<ScoreModel, ModelError> {
+        let _guard = tch::no_grad_guard();
+        let (loader, c) = (self.loader(kind), &self.config);
+        let fault = |what: String| ModelError::Tensor { place: self.path.display().to_string(), tensor: scalar::WEIGHT.into(), what };
+        let weight = match (self.tensors().find(scalar::WEIGHT), fresh) {
+            (Some(info), _) if info.shape.first() == Some(&1) => loader.matrix(&[(scalar::WEIGHT.into(), 1)], c.hidden)?,
+            (Some(info), _) => {
+                return Err(fault(format!("has shape {:?}: a classifier's labels are no score; give a model of one label", info.shape)));
+            }
+            (None, Some(fresh)) => fresh.weight(c.hidden, &c.raw, kind),
+            (None, None) => {
+                return Err(fault(
+                    "is missing: this is no reward model; give a run of `reward_model` or a directory with such a head".into(),
+                ));
+            }
+        };
+        let parts = (self.arch.build)(&loader)?;
+        self.merged(Model::new(self.arch.name, c.clone(), parts, |norm| ScalarHead::new(norm, c.norm_eps, weight)))
+    }
+
+    fn loader(&self, kind: Kind) -> Loader<'_> {
+        Loader { config: self.config.clone(), place: self.path.display().to_string(), kind, source: self }
     }
 
     fn tensors(&self) -> &dyn TensorSource {

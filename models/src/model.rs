@@ -7,20 +7,21 @@ use collimate_types::{Seed, TokenId};
 use tch::{Device, Kind, Tensor};
 
 use crate::{
-    AdapterMode, Block, Ctx, DecodeRows, KvCache, Linear, LoraConfig, ModelConfig, ModelError, Packed, Param, PrefixKv, Recording, Rope,
-    Saved, Segment, Tape, VocabHead, packed::Span, segment::rerun_backward,
+    AdapterMode, Block, Ctx, DecodeRows, Head, KvCache, Linear, LoraConfig, ModelConfig, ModelError, Packed, Param, PrefixKv, Recording,
+    Rope, Saved, Segment, Tape, VocabHead, packed::Span, segment::rerun_backward,
 };
 
-/// A language model: embedding, segments, head. Call everything under a no-grad guard; [`crate::segment`] opens autograd where it needs it.
+/// A trunk (embedding and segments) with a head: a language model, or with another head a reward model or a critic. Call everything under a
+/// no-grad guard; [`crate::segment`] opens autograd where it needs it.
 #[derive(Debug)]
-pub struct Model {
+pub struct Model<H = VocabHead> {
     /// Its dimensions.
     pub config: ModelConfig,
     /// The name of its architecture in the roster.
     pub arch: &'static str,
     embedding: Param,
     segments: Vec<Box<dyn Segment>>,
-    head: VocabHead,
+    head: H,
     rope: Rope,
     kind: Kind,
     lora: Option<(LoraConfig, Seed)>,
@@ -46,19 +47,19 @@ pub struct Parts {
     pub embedding: Param,
     /// The layers.
     pub segments: Vec<Box<dyn Segment>>,
-    /// The head.
-    pub head: VocabHead,
+    /// The weight of the final normalisation, `[hidden]`: the head's.
+    pub norm: Param,
     /// The rotation.
     pub rope: Rope,
 }
 
-impl Model {
-    /// Puts the parts together.
+impl<H: Head> Model<H> {
+    /// Puts the parts together; `head` gets the weight of the final normalisation.
     #[must_use]
-    pub fn new(arch: &'static str, config: ModelConfig, parts: Parts) -> Self {
+    pub fn new(arch: &'static str, config: ModelConfig, parts: Parts, head: impl FnOnce(Param) -> H) -> Self {
         let kind = parts.embedding.kind();
-        let Parts { embedding, segments, head, rope } = parts;
-        Self { config, arch, embedding, segments, head, rope, kind, lora: None, mode: Cell::default() }
+        let Parts { embedding, segments, norm, rope } = parts;
+        Self { config, arch, embedding, segments, head: head(norm), rope, kind, lora: None, mode: Cell::default() }
     }
 
     /// Float or Double.
@@ -79,9 +80,9 @@ impl Model {
         &self.segments
     }
 
-    /// The vocabulary head.
+    /// The head.
     #[must_use]
-    pub fn head(&self) -> &VocabHead {
+    pub fn head(&self) -> &H {
         &self.head
     }
 
@@ -102,7 +103,7 @@ impl Model {
     pub fn freeze(&mut self) {
         self.embedding.freeze();
         self.segments.iter_mut().flat_map(|s| s.params_mut()).for_each(Param::freeze);
-        self.head.params_mut().for_each(Param::freeze);
+        self.head.params_mut().into_iter().for_each(Param::freeze);
     }
 
     /// Takes the model out of training and gives the projections that are wanted (by their modules, such as
@@ -257,6 +258,43 @@ impl Model {
         self.embedding_backward(packed, &dx);
     }
 
+    fn trunk(&self, tokens: &Tensor, ctx: &Ctx<'_>, mut keep: impl FnMut(usize, &Saved)) -> Tensor {
+        let embedded = self.embedding.value().index_select(0, tokens);
+        self.segments.iter().enumerate().fold(embedded, |x, (i, segment)| {
+            let _span = tracing::trace_span!("forward_layer").entered();
+            let (y, saved) = segment.forward(&x, ctx);
+            keep(i, &saved);
+            y
+        })
+    }
+
+    fn embedding_backward(&self, packed: &Packed, dx: &Tensor) {
+        if !self.embedding.trainable() {
+            return;
+        }
+        if let Some(pad) = self.config.pad {
+            let rows: Vec<i64> = (0_i64..).zip(&packed.tokens).filter(|(_, t)| i64::from(**t) == pad).map(|(i, _)| i).collect();
+            let _ = dx.shallow_clone().index_fill_(0, &Tensor::from_slice(&rows), 0.0);
+        }
+        let _ = self.embedding.grad().index_add_(0, &packed.token_tensor(), dx);
+    }
+
+    fn check(&self, tokens: &[TokenId], positions: &[i64]) -> Result<(), ModelError> {
+        if let Some(id) = tokens.iter().find(|t| i64::from(**t) >= self.config.vocab) {
+            return Err(ModelError::Batch(format!("token {id} lies outside the model's vocabulary of {}", self.config.vocab)));
+        }
+        match positions.iter().max() {
+            Some(p) if *p as usize >= self.config.max_positions => {
+                let (p, max) = (p + 1, self.config.max_positions);
+                Err(ModelError::Batch(format!("a text of {p} tokens is longer than the model's context of {max}; shorten it")))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What sampling needs.
+impl Model {
     /// Keys and values of prompts, and the hidden state of each prompt's last token `[prompts, hidden]`. A prompt is computed once.
     ///
     /// `keep` records the rows of the first prompts, as many as it says.
@@ -333,39 +371,5 @@ impl Model {
     /// When shapes do not fit.
     pub fn decode_logits(&self, hidden: &Tensor) -> Result<Tensor, ModelError> {
         Ok(self.head.decode(&self.embedding, hidden)?)
-    }
-
-    fn trunk(&self, tokens: &Tensor, ctx: &Ctx<'_>, mut keep: impl FnMut(usize, &Saved)) -> Tensor {
-        let embedded = self.embedding.value().index_select(0, tokens);
-        self.segments.iter().enumerate().fold(embedded, |x, (i, segment)| {
-            let _span = tracing::trace_span!("forward_layer").entered();
-            let (y, saved) = segment.forward(&x, ctx);
-            keep(i, &saved);
-            y
-        })
-    }
-
-    fn embedding_backward(&self, packed: &Packed, dx: &Tensor) {
-        if !self.embedding.trainable() {
-            return;
-        }
-        if let Some(pad) = self.config.pad {
-            let rows: Vec<i64> = (0_i64..).zip(&packed.tokens).filter(|(_, t)| i64::from(**t) == pad).map(|(i, _)| i).collect();
-            let _ = dx.shallow_clone().index_fill_(0, &Tensor::from_slice(&rows), 0.0);
-        }
-        let _ = self.embedding.grad().index_add_(0, &packed.token_tensor(), dx);
-    }
-
-    fn check(&self, tokens: &[TokenId], positions: &[i64]) -> Result<(), ModelError> {
-        if let Some(id) = tokens.iter().find(|t| i64::from(**t) >= self.config.vocab) {
-            return Err(ModelError::Batch(format!("token {id} lies outside the model's vocabulary of {}", self.config.vocab)));
-        }
-        match positions.iter().max() {
-            Some(p) if *p as usize >= self.config.max_positions => {
-                let (p, max) = (p + 1, self.config.max_positions);
-                Err(ModelError::Batch(format!("a text of {p} tokens is longer than the model's context of {max}; shorten it")))
-            }
-            _ => Ok(()),
-        }
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use collimate_weights::{TensorSource, safetensors::SafetensorsFile};
 use serde_json::{Value, json};
 
-use crate::{LoraConfig, Model, ModelError, Param, TensorFile, adapter::PEFT_PREFIX, tensor_file::write_tensors};
+use crate::{Head, LoraConfig, Model, ModelError, Param, TensorFile, adapter::PEFT_PREFIX, tensor_file::write_tensors};
 
 /// The file that says what the adapter is.
 pub const ADAPTER_CONFIG: &str = "adapter_config.json";
@@ -70,7 +70,7 @@ impl PeftDir {
     ///
     /// # Errors
     /// When a tensor is missing, has another shape, or belongs to a module the model does not have.
-    pub fn read_into(&self, model: &Model) -> Result<(), ModelError> {
+    pub fn read_into<H: Head>(&self, model: &Model<H>) -> Result<(), ModelError> {
         let file = self.path.join(ADAPTER_WEIGHTS);
         let place = file.display().to_string();
         let file = TensorFile::open(&file)?;
@@ -137,7 +137,7 @@ fn module_of(tensor: &str) -> Option<&str> {
 }
 
 /// The tensors of a model's adapters by PEFT's names; they alias the values.
-fn parts(model: &Model) -> Vec<(String, tch::Tensor)> {
+fn parts<H: Head>(model: &Model<H>) -> Vec<(String, tch::Tensor)> {
     let adapters = model.params().into_iter().filter(|p| p.is_adapter());
     adapters.flat_map(|p: &Param| p.pieces().iter().map(|piece| (piece.name.clone(), p.piece(piece))).collect::<Vec<_>>()).collect()
 }
@@ -146,7 +146,7 @@ fn parts(model: &Model) -> Vec<(String, tch::Tensor)> {
 ///
 /// # Errors
 /// When writing fails.
-pub fn write_adapter(model: &Model, out: &mut dyn io::Write) -> Result<(), ModelError> {
+pub fn write_adapter<H: Head>(model: &Model<H>, out: &mut dyn io::Write) -> Result<(), ModelError> {
     write_tensors(out, &parts(model), &BTreeMap::from([("format".to_owned(), "pt".to_owned())]))
 }
 

@@ -5,14 +5,14 @@ use std::io;
 
 use serde_json::{Value, json};
 
-use crate::{Model, ModelError, arch, tensor_file::write_tensors};
+use crate::{Head, Model, ModelError, arch, tensor_file::write_tensors};
 
 /// Writes `model.safetensors` in float32, every tensor under its Hugging Face name. A tied head is not written twice; adapters are not
 /// written ([`crate::peft::write_adapter`] does that).
 ///
 /// # Errors
 /// When writing fails.
-pub fn write_weights(model: &Model, out: &mut dyn io::Write) -> Result<(), ModelError> {
+pub fn write_weights<H: Head>(model: &Model<H>, out: &mut dyn io::Write) -> Result<(), ModelError> {
     let pieces = model
         .params()
         .into_iter()
@@ -24,14 +24,15 @@ pub fn write_weights(model: &Model, out: &mut dyn io::Write) -> Result<(), Model
 
 /// The `config.json` of the model, as transformers reads it.
 #[must_use]
-pub fn config_json(model: &Model) -> Value {
+pub fn config_json<H: Head>(model: &Model<H>) -> Value {
     let mut raw = model.config.raw.clone();
-    let class = arch::ROSTER.iter().find(|a| a.name == model.arch).map(|a| a.class);
+    let class = arch::ROSTER.iter().find(|a| a.name == model.arch).map(|a| H::class(a));
     if let Some(map) = raw.as_object_mut() {
         map.insert("architectures".into(), json!([class]));
         map.insert("model_type".into(), json!(model.arch));
         map.insert("dtype".into(), json!("float32"));
         map.remove("torch_dtype");
+        H::describe(map);
         map.retain(|_, v| !v.is_null());
     }
     raw
@@ -39,7 +40,7 @@ pub fn config_json(model: &Model) -> Value {
 
 /// The `generation_config.json` of the model.
 #[must_use]
-pub fn generation_config_json(model: &Model, eos: &[u32]) -> Value {
+pub fn generation_config_json<H: Head>(model: &Model<H>, eos: &[u32]) -> Value {
     let raw = &model.config.raw;
     let mut map = serde_json::Map::new();
     for key in ["bos_token_id", "pad_token_id"] {

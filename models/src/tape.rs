@@ -2,7 +2,7 @@
 
 use tch::{Device, Tensor};
 
-use crate::{Model, Saved};
+use crate::{Head, Model, Saved};
 
 /// Rows of buffers are made in multiples of this, and a quarter more than are asked for, so that lengths that change from step to step find
 /// the same buffers. What is never written takes no memory.
@@ -46,14 +46,14 @@ impl Tape {
 
     /// Bytes a row takes where everything is kept.
     #[must_use]
-    pub fn row_bytes(model: &Model) -> usize {
+    pub fn row_bytes<H: Head>(model: &Model<H>) -> usize {
         let numbers: i64 = model.segments().iter().flat_map(|s| s.saved_widths(model.config.hidden)).sum();
         numbers as usize * model.kind().elt_size_in_bytes()
     }
 
     /// How many rows can be kept whole.
     #[must_use]
-    pub fn room(&self, model: &Model) -> usize {
+    pub fn room<H: Head>(&self, model: &Model<H>) -> usize {
         self.limit.map_or(usize::MAX, |limit| limit / Self::row_bytes(model).max(1))
     }
 
@@ -87,7 +87,7 @@ impl Tape {
     }
 
     /// Forgets everything and makes ready for `rows` rows. Buffers that are large enough stay.
-    pub fn restart(&mut self, model: &Model, rows: usize) {
+    pub fn restart<H: Head>(&mut self, model: &Model<H>, rows: usize) {
         self.rows = 0;
         let room = self.room(model);
         self.inputs = (rows > room).then(Vec::new);

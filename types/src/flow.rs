@@ -31,7 +31,7 @@ pub struct FlowPlan {
     pub roles: Vec<Role>,
     /// How many flow steps the run has.
     pub steps: u64,
-    /// P: prompts of a step.
+    /// P: prompts of a step, or rows of given data.
     pub prompts_per_step: usize,
     /// G: completions of a prompt.
     pub group_size: usize,
@@ -49,6 +49,14 @@ pub struct FlowPlan {
     pub save_every: u64,
     /// One block of a batch is recomputed by the packed forward every so many steps, to measure the mismatch; 0 = never.
     pub check_every: u64,
+}
+
+impl FlowPlan {
+    /// Whether the run learns from given data: nobody draws answers.
+    #[must_use]
+    pub fn is_given(&self) -> bool {
+        !self.roles.contains(&Role::Actor)
+    }
 }
 
 /// What an update reports.

@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use collimate_types::{BatchId, Prompt, Role, RolloutBatch, RolloutGroup, RolloutRequest, ScoredGroup, StepReport, WeightsVersion};
 
-use super::{Ending, Progress, Setting};
+use super::{Ending, Progress, Setting, version_fits};
 use crate::counts::Counts;
 use crate::{Command, ControllerError, ControllerState, Event, Phase};
 
@@ -279,12 +279,8 @@ impl Step {
     }
 
     fn updated(&mut self, report: &StepReport, version: WeightsVersion) -> Result<Progress, ControllerError> {
-        // A version counts the updates: without one it stays, and nothing new is published.
-        if report.version < version || (report.version == version) != (report.updates == 0) {
-            let event = format!("updated, step {} to version {}", report.step, report.version);
-            let rule = if report.updates == 0 { "without an update it stays at" } else { "an update must come after" };
-            return Err(ControllerError::Version { event, got: report.version, rule, version });
-        }
+        // Without an update nothing new is published.
+        version_fits(report, version)?;
         if report.updates == 0 {
             return Ok(Progress::Over(Ending::Learned { version, updates: 0, skipped: report.skipped }));
         }

@@ -8,6 +8,7 @@
     reason = "helpers of tests fail by panicking and speak by printing"
 )]
 
+mod given;
 mod laws;
 mod pool;
 mod resume;

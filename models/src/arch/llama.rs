@@ -9,12 +9,20 @@ use tch::Tensor;
 
 use super::{Arch, Layout};
 use crate::{
-    AdapterPass, Ctx, DecodeRows, KvCache, Linear, ModelConfig, ModelError, Param, Rope, Saved, Segment, VocabHead, attention, load::Loader,
+    AdapterPass, Ctx, DecodeRows, KvCache, Linear, ModelConfig, ModelError, Param, Rope, Saved, Segment, attention, load::Loader,
     model::Parts, rope,
 };
 
 /// The card of the architecture.
-pub(super) static ARCH: Arch = Arch { name: "llama", class: "LlamaForCausalLM", gguf: "llama", config_from_gguf, gguf_tensor, build };
+pub(super) static ARCH: Arch = Arch {
+    name: "llama",
+    class: "LlamaForCausalLM",
+    classifier: "LlamaForSequenceClassification",
+    gguf: "llama",
+    config_from_gguf,
+    gguf_tensor,
+    build,
+};
 
 /// A decoder layer: `h = x + O(attention(rms(x)))`, `y = h + D(silu(G(rms(h))) ⊙ U(rms(h)))`.
 #[derive(Debug)]
@@ -207,9 +215,8 @@ fn build(loader: &Loader<'_>) -> Result<Parts, ModelError> {
         }));
     }
     let norm = loader.vector(&[("model.norm.weight".into(), c.hidden)])?;
-    let weight = if c.tied { None } else { Some(loader.matrix(&[("lm_head.weight".into(), c.vocab)], c.hidden)?) };
     let rope = Rope::from_hf(&c.raw, c.head_dim, &loader.config_place())?;
-    Ok(Parts { embedding, segments, head: VocabHead::new(norm, c.norm_eps, weight), rope })
+    Ok(Parts { embedding, segments, norm, rope })
 }
 
 fn gguf_tensor(name: &str, config: &ModelConfig) -> Option<(String, Layout)> {

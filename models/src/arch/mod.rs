@@ -23,13 +23,15 @@ pub struct Arch {
     pub name: &'static str,
     /// `architectures[0]` in `config.json`.
     pub class: &'static str,
+    /// The class of the same trunk with a scalar head.
+    pub classifier: &'static str,
     /// `general.architecture` in a GGUF file.
     pub gguf: &'static str,
     /// Writes the `config.json` a GGUF file stands for.
     pub config_from_gguf: fn(&Gguf) -> Result<Value, ModelError>,
     /// The name a Hugging Face tensor has in a GGUF file, and how it lies there.
     pub gguf_tensor: fn(&str, &ModelConfig) -> Option<(String, Layout)>,
-    /// Reads the parts.
+    /// Reads the trunk, without a head.
     pub build: fn(&Loader<'_>) -> Result<Parts, ModelError>,
 }
 

@@ -10,5 +10,6 @@
 mod gradients;
 mod lora;
 mod real;
+mod scores;
 mod support;
 mod tiny;
