@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use crate::bench::args::BenchGivenArgs;
 pub use crate::eval::args::{Eval, EvalPerplexityArgs, EvalPreferenceArgs, EvalTaskArgs, EvalWinrateArgs, OutputArgs, ScorerKind};
 
 /// Align language models by reinforcement learning: one binary, no Python.
@@ -162,6 +163,12 @@ pub struct GenerateArgs {
 pub enum Bench {
     /// GRPO steps on GSM8K questions: beta 0, temperature 1, no end of sequence.
     Grpo(BenchGrpoArgs),
+    /// Whole steps of supervised tuning on rows of GSM8K text.
+    Sft(BenchGivenArgs),
+    /// Whole steps of DPO on pairs of HH-RLHF.
+    Dpo(BenchGivenArgs),
+    /// Whole steps of a reward model on pairs of HH-RLHF.
+    Reward(BenchGivenArgs),
     /// Prefill and decoding speed on distinct prompts.
     Rollout(BenchRolloutArgs),
     /// What a reward in a program of its own costs, beside a bare socket that echoes the same frames.

@@ -8,6 +8,7 @@ mod eval;
 pub mod exit;
 pub mod machine;
 mod measure;
+mod render;
 pub mod run;
 pub mod session;
 mod trace;

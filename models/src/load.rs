@@ -26,6 +26,8 @@ pub struct Source {
     arch: &'static Arch,
     file: File,
     adapter: Option<PeftDir>,
+    /// Whether the adapter stays out of the weights.
+    apart: bool,
 }
 
 #[derive(Debug)]
@@ -66,7 +68,7 @@ fn open_directory(path: &Path) -> Result<Source, ModelError> {
     let kind = raw.get("model_type").and_then(Value::as_str).unwrap_or_default();
     let arch = find(&place, "model_type", kind, |a| a.name)?;
     let config = ModelConfig::from_hf(&raw, &place)?;
-    Ok(Source { path: path.into(), config, arch, file: File::Directory(SafetensorsDir::open(path)?), adapter: None })
+    Ok(Source { path: path.into(), config, arch, file: File::Directory(SafetensorsDir::open(path)?), adapter: None, apart: false })
 }
 
 fn open_gguf(path: &Path) -> Result<Source, ModelError> {
@@ -76,7 +78,7 @@ fn open_gguf(path: &Path) -> Result<Source, ModelError> {
     let arch = find(&place, "general.architecture", &kind, |a| a.gguf)?;
     let raw = (arch.config_from_gguf)(&file)?;
     let config = ModelConfig::from_hf(&raw, &place)?;
-    Ok(Source { path: path.into(), config, arch, file: File::Gguf(Box::new(file)), adapter: None })
+    Ok(Source { path: path.into(), config, arch, file: File::Gguf(Box::new(file)), adapter: None, apart: false })
 }
 
 fn find(place: &str, key: &str, kind: &str, name: fn(&Arch) -> &'static str) -> Result<&'static Arch, ModelError> {
@@ -126,24 +128,32 @@ impl Source {
         Self { adapter: Some(adapter), ..self }
     }
 
+    /// With `true`, weights are read without the adapter: it is to be trained ([`Source::adapt`]).
+    pub fn keep_adapter_apart(&mut self, apart: bool) {
+        self.apart = apart;
+    }
+
     /// The adapter, if it has one.
     #[must_use]
     pub fn adapter(&self) -> Option<&PeftDir> {
         self.adapter.as_ref()
     }
 
-    /// Reads the weights of a language model; an adapter is made a part of them.
+    /// Reads the weights of a language model; an adapter is made a part of them, if it is not kept apart.
     ///
     /// # Errors
     /// When a tensor is missing, has another shape, or cannot be read.
     pub fn load(&self, kind: Kind) -> Result<Model, ModelError> {
         let _guard = tch::no_grad_guard();
-        self.merged(self.load_base(kind)?)
+        let (loader, c) = (self.loader(kind), &self.config);
+        let parts = (self.arch.build)(&loader)?;
+        let weight = if c.tied { None } else { Some(loader.matrix(&[("lm_head.weight".into(), c.vocab)], c.hidden)?) };
+        self.merged(Model::new(self.arch.name, c.clone(), parts, |norm| VocabHead::new(norm, c.norm_eps, weight)))
     }
 
     /// The adapter, if there is one, as a part of the weights.
     fn merged<H: Head>(&self, mut model: Model<H>) -> Result<Model<H>, ModelError> {
-        if let Some(adapter) = &self.adapter {
+        if let Some(adapter) = self.adapter.as_ref().filter(|_| !self.apart) {
             model.install(&adapter.config, &|module| adapter.has(module), Seed(0))?;
             adapter.read_into(&model)?;
             model.merge();
@@ -151,39 +161,29 @@ impl Source {
         Ok(model)
     }
 
-    /// Reads the weights and gives the model adapters to be trained: those it comes with, which [`crate::AdapterMode::Start`] then sees, or
-    /// new ones, which change nothing yet.
+    /// Gives a model of these weights adapters to be trained, and takes everything else out of training: the adapters it comes with (kept
+    /// apart), which [`crate::AdapterMode::Start`] then sees, or new ones, which change nothing yet.
     ///
     /// # Errors
-    /// As [`Source::load`], and when it comes with adapters of another shape.
-    pub fn load_adapted(&self, kind: Kind, config: &LoraConfig, seed: Seed) -> Result<Model, ModelError> {
+    /// When it comes with adapters of another shape, or has none of the targets.
+    pub fn adapt<H: Head>(&self, model: &mut Model<H>, config: &LoraConfig, seed: Seed) -> Result<(), ModelError> {
         let _guard = tch::no_grad_guard();
-        let mut model = self.load_base(kind)?;
-        let Some(adapter) = &self.adapter else {
-            model.adapt(config, &|module| config.wants(module), seed)?;
-            return Ok(model);
+        let Some(adapter) = self.adapter.as_ref().filter(|_| self.apart) else {
+            return model.adapt(config, &|module| config.wants(module), seed);
         };
         let there = &adapter.config;
         let sorted = |c: &LoraConfig| c.targets.iter().cloned().collect::<std::collections::BTreeSet<_>>();
-        if (there.rank, there.rslora, sorted(there)) != (config.rank, config.rslora, sorted(config)) || there.scale() != config.scale() {
+        let same = (there.rank, there.rslora, sorted(there)) == (config.rank, config.rslora, sorted(config));
+        if !same || (there.scale() - config.scale()).abs() > f64::EPSILON {
             let what = format!("has rank {}, alpha {}, rslora {}, targets {:?}", there.rank, there.alpha, there.rslora, there.targets);
             let mend =
                 "give `[lora]` the same shape, or merge it first (`collimate ckpt export --merge`) and train a new one on the result";
             return Err(ModelError::config(adapter.path.join(ADAPTER_CONFIG).display().to_string(), what, mend));
         }
         model.adapt(config, &|module| adapter.has(module), seed)?;
-        adapter.read_into(&model)?;
+        adapter.read_into(model)?;
         model.keep_start();
-        Ok(model)
-    }
-
-    /// Reads the weights without an adapter.
-    fn load_base(&self, kind: Kind) -> Result<Model, ModelError> {
-        let _guard = tch::no_grad_guard();
-        let (loader, c) = (self.loader(kind), &self.config);
-        let parts = (self.arch.build)(&loader)?;
-        let weight = if c.tied { None } else { Some(loader.matrix(&[("lm_head.weight".into(), c.vocab)], c.hidden)?) };
-        Ok(Model::new(self.arch.name, c.clone(), parts, |norm| VocabHead::new(norm, c.norm_eps, weight)))
+        Ok(())
     }
 
     /// Whether a scalar head is stored with the trunk: a reward model (`...ForSequenceClassification` of one label) or a critic.

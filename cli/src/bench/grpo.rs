@@ -61,7 +61,9 @@ pub(super) fn bench(args: &BenchGrpoArgs) -> Result<Code, Exit> {
         rank => {
             let recipe = Recipe { lora: LoraSection { rank, alpha: 2.0 * rank as f64, ..LoraSection::default() }, ..Recipe::default() };
             let config = recipe.lora().unwrap_or_else(|| unreachable!("a rank above 0 is an adapter"));
-            opened.source.load_adapted(tch::Kind::Float, &config, Seed(1)).or_model()?
+            let mut model = session::load(&opened.source)?;
+            opened.source.adapt(&mut model, &config, Seed(1)).or_model()?;
+            model
         }
     };
     let mut bench = Bench::new(args, &model, &opened.tokenizer)?;

@@ -1,7 +1,9 @@
 //! Speed, beside the machine's own ceilings measured in the same process.
 
+pub mod args;
 pub mod ceilings;
 pub mod floor;
+mod given;
 mod grpo;
 mod plugin;
 mod rollout;
@@ -21,6 +23,9 @@ use crate::exit::{Code, Exit, OrExit, refused};
 pub(crate) fn bench(args: &Bench) -> Result<Code, Exit> {
     match args {
         Bench::Grpo(args) => grpo::bench(args),
+        Bench::Sft(args) => given::bench(given::Task::Sft, args),
+        Bench::Dpo(args) => given::bench(given::Task::Dpo, args),
+        Bench::Reward(args) => given::bench(given::Task::Reward, args),
         Bench::Rollout(args) => rollout::bench(args),
         Bench::RewardPlugin(args) => plugin::bench(args),
         Bench::RewardPluginEnd { echo } => plugin::other_end(*echo),

@@ -77,7 +77,7 @@ fn introduction(job: &Job, name: &str, speed: f64) -> String {
         "Teaching {} arithmetic by {}: {} steps of {p} questions x {g} answers, {} threads, {speed:.0} GFLOP/s.\n\
          Its answers are judged by one rule: is the last number right? Held-out questions are never trained on. Run: {name}",
         job.files.model.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned()),
-        job.algorithm.card().name,
+        job.card().name,
         job.plan.steps,
         job.threads
     )

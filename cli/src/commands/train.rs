@@ -14,7 +14,8 @@ use crate::session;
 pub(crate) fn train(args: &TrainArgs) -> Result<Code, Exit> {
     let mut recipe = args.recipe.clone();
     if let Some(path) = &args.init_from {
-        recipe.parts.push(format!("model.path={}", path.display()));
+        // The checkpoint that a run has now, not the one it will have.
+        recipe.parts.push(format!("model.path={}", session::model_dir(path)?.display()));
     }
     if args.dry_run {
         return plan(&recipe);
@@ -58,8 +59,8 @@ fn report(job: &Job, summary: &Summary, as_json: bool) -> Result<(), Exit> {
     if as_json {
         let accuracy = |e: Option<&(u64, run::Evaluated)>| e.map(|(_, e)| e.task.accuracy);
         let line = json!({
-            "outcome": outcome, "run_dir": dir, "steps": summary.rewards.len(), "before": accuracy(first), "after": accuracy(last),
-            "train_s": summary.train_s, "tokens": summary.tokens,
+            "outcome": outcome, "run_dir": dir, "steps": summary.steps, "before": accuracy(first), "after": accuracy(last),
+            "train_s": summary.train_s, "tokens": summary.tokens, "measured": summary.measured.last().map(|(_, m)| m),
         });
         return session::print(&line.to_string());
     }
@@ -68,6 +69,15 @@ fn report(job: &Job, summary: &Summary, as_json: bool) -> Result<(), Exit> {
         && a != b
     {
         session::say(&format!("held-out: step {a} {}  ->  step {b} {}", first.task, last.task));
+    }
+    if let (Some((a, first)), Some((b, last))) = (summary.measured.first(), summary.measured.last())
+        && a != b
+    {
+        for (name, before) in &first.0 {
+            if let Some(after) = last.get(name).filter(|_| name != "eval/n") {
+                session::say(&format!("held-out {}: step {a} {before:.4}  ->  step {b} {after:.4}", name.trim_start_matches("eval/")));
+            }
+        }
     }
     Ok(())
 }

@@ -36,7 +36,7 @@ pub(super) static RULES: &[Rule] = &[
         help: "set top_k = 0, top_p = 1, min_p = 0 and repetition_penalty = 1: with a filter the sampler is another law than the policy, \
                and no correction for that is set",
         always: false,
-        broken: |r| r.sampling().truncates().then(|| "training draws from a law that a filter has cut".into()),
+        broken: |r| (r.sampling().truncates() && draws(r)).then(|| "training draws from a law that a filter has cut".into()),
     },
     Rule {
         key: "rollout.group",
@@ -51,12 +51,12 @@ pub(super) static RULES: &[Rule] = &[
     },
     Rule {
         key: "learner.minibatches",
-        reads: &["rollout.prompts"],
-        help: "a step's groups are cut into so many parts: take at most rollout.prompts",
+        reads: &["rollout.prompts", "learner.rows", "algorithm.name"],
+        help: "a step's groups are cut into so many parts: take at most rollout.prompts, or of given data learner.rows",
         always: false,
         broken: |r| {
-            let (parts, prompts) = (r.learner.minibatches, r.rollout.prompts);
-            (parts > prompts).then(|| format!("{parts} parts of {prompts} groups"))
+            let (parts, groups) = (r.learner.minibatches, if draws(r) { r.rollout.prompts } else { r.learner.rows });
+            (parts > groups).then(|| format!("{parts} parts of {groups} groups"))
         },
     },
     Rule {
@@ -79,10 +79,10 @@ pub(super) static RULES: &[Rule] = &[
     },
     Rule {
         key: "reward",
-        reads: &[],
+        reads: &["algorithm.name"],
         help: "add `[[reward]]` with a `name` (`collimate rewards` lists them)",
         always: true,
-        broken: |r| r.reward.is_empty().then(|| "nothing judges the answers".into()),
+        broken: |r| (r.reward.is_empty() && draws(r)).then(|| "nothing judges the answers".into()),
     },
     Rule {
         key: "reward",
@@ -90,7 +90,8 @@ pub(super) static RULES: &[Rule] = &[
         help: "give one `[[reward]]` a `weight` other than 0; a weight of 0 only logs the score",
         always: false,
         broken: |r| {
-            (!r.reward.is_empty() && r.reward.iter().all(|s| s.weight == 0.0)).then(|| "every weight is 0, so every answer scores 0".into())
+            (!r.reward.is_empty() && draws(r) && r.reward.iter().all(|s| s.weight == 0.0))
+                .then(|| "every weight is 0, so every answer scores 0".into())
         },
     },
     Rule {
@@ -104,6 +105,11 @@ pub(super) static RULES: &[Rule] = &[
         },
     },
 ];
+
+/// Whether a run draws answers. An algorithm that nobody knows is taken for one that does; another rule blames its name.
+fn draws(recipe: &Recipe) -> bool {
+    collimate_algorithms::find(&recipe.algorithm.name).map_or(true, |entry| entry.card.family == collimate_algorithms::Family::Online)
+}
 
 /// Everything that is broken, as far as the keys are good that a rule looks at.
 pub(super) fn check(loaded: &Loaded, purpose: Purpose, faults: &Diagnostics) -> Vec<Problem> {

@@ -14,7 +14,7 @@ section! {
         dir: PathBuf = "runs".into(), Mark::OPTIONAL.free();
         /// The seed everything random is computed from.
         seed: u64 = 1, Mark::OPTIONAL;
-        /// Flow steps: each draws prompts, answers them and learns from the answers.
+        /// Flow steps: each draws prompts, answers them and learns from the answers; or takes rows of given data and learns from them.
         steps: u64 = 100, Mark::OPTIONAL.limit(AtLeast(1.0)).free();
         /// Threads of the engine.
         threads: usize = 0, Mark::OPTIONAL.auto("all cores").inexact();
@@ -80,6 +80,13 @@ section! {
         min_lr_ratio: f64 = 0.0, Mark::OPTIONAL.limit(Between(0.0, 1.0));
         /// The last share of the run over which the rate falls (wsd).
         decay_share: f64 = 0.2, Mark::OPTIONAL.limit(AboveUpTo(0.0, 1.0));
+        /// Rows of a step, for an algorithm that learns from given data: demonstrations, pairs, judged answers.
+        rows: usize = 32, Mark::OPTIONAL.limit(AtLeast(1.0));
+        /// Tokens of prompt and answer of a row of given data at most; what is longer is cut at its end.
+        max_length: usize = 0, Mark::OPTIONAL.auto("the model's context");
+        /// Whether the reference's log-probabilities of given data are computed once, before the first step, and kept in the run's folder;
+        /// otherwise the reference stays in memory and is asked at every step.
+        reference_cache: bool = true, Mark::OPTIONAL.inexact();
         /// Passes over a step's completions.
         epochs: u32 = 1, Mark::OPTIONAL.limit(AtLeast(1.0));
         /// Optimizer updates a pass: the groups of a step are cut into so many parts.
@@ -125,12 +132,12 @@ section! {
 const TARGETS: [&str; 7] = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
 
 section! {
-    /// Held-out evaluation: greedy answers to questions that are never trained on.
+    /// Held-out evaluation on rows that are never trained on: greedy answers to questions, or the loss and accuracy of given data.
     EvalSection = "eval" {
         /// Before the first step, every so many steps, and at the end; 0 = never.
         every: u64 = 0, Mark::OPTIONAL.free();
-        /// How many questions are asked.
-        rows: usize = 0, Mark::OPTIONAL.auto("all held-out questions").free();
+        /// How many rows are measured on.
+        rows: usize = 0, Mark::OPTIONAL.auto("all held-out rows").free();
         /// Divides the logits; 0 = the most likely token.
         temperature: f64 = 0.0, Mark::OPTIONAL.limit(AtLeast(0.0)).free();
         /// The longest answer in tokens.

@@ -19,7 +19,6 @@ mod logp;
 mod perplexity;
 mod preference;
 mod progress;
-mod render;
 mod scorer;
 mod task;
 mod vote;

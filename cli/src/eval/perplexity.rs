@@ -11,8 +11,9 @@ use serde_json::{Map, json};
 use super::args::EvalPerplexityArgs;
 use super::keep::{self, Kept};
 use super::progress::Progress;
-use super::{data, logp, render};
+use super::{data, logp};
 use crate::exit::{Code, Exit, OrExit, refused};
+use crate::render;
 use crate::run::Signals;
 use crate::session;
 

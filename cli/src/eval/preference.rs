@@ -10,9 +10,10 @@ use super::args::{EvalPreferenceArgs, ScorerKind};
 use super::data;
 use super::keep::{self, Kept};
 use super::progress::Progress;
-use super::render::{self, RenderedPair};
+
 use super::scorer::{self, Scorer};
 use crate::exit::{Code, Exit, OrExit, refused};
+use crate::render::{self, RenderedPair};
 use crate::run::Signals;
 use crate::session;
 

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use collimate_algorithms::{Algorithm, KnobError, Needs};
-use collimate_datasets::{DataError, Split};
+use collimate_algorithms::{Algorithm, Family, KnobError, Method, Needs};
+use collimate_datasets::{DataError, Measure, load_as};
 use collimate_learners::{LearnerConfig, OptimizerConfig, Schedule, Shape};
 use collimate_rewards::RewardSet;
-use collimate_types::{FlowPlan, Role, Seed};
+use collimate_types::{FlowPlan, Role, Seed, Task};
 use serde_json::Value;
 
-use super::{Job, RunFiles};
+use super::{Job, OnlineJob, Part, RunFiles, given};
 use crate::config::{Diagnostics, Loaded, Problem, Recipe};
 use crate::exit::{Code, Exit};
 use crate::machine;
@@ -22,67 +22,135 @@ pub fn build(loaded: &Loaded) -> Result<Job, Diagnostics> {
     let recipe = loaded.recipe.clone().resolve(machine::cores(), machine::free_memory());
     let seed = Seed(recipe.run.seed);
     let mut faults = Vec::new();
-    let algorithm = algorithm(loaded, &recipe).map_err(|p| faults.push(*p)).ok();
-    let rewards = rewards(loaded, &recipe).map_err(|mut p| faults.append(&mut p)).ok();
-    let split = data(loaded, &recipe, seed.fork("data", 0)).map_err(|mut p| faults.append(&mut p)).ok();
+    let part = match method(loaded, &recipe) {
+        Ok(Method::Online(algorithm)) => online(loaded, &recipe, algorithm, seed, &mut faults),
+        Ok(method) => given_part(loaded, &recipe, method, seed, &mut faults),
+        Err(problem) => {
+            faults.push(*problem);
+            // The rest of the recipe is looked at all the same.
+            if let Err(mut wrong) = rewards(loaded, &recipe) {
+                faults.append(&mut wrong);
+            }
+            if let Err(mut wrong) = data(loaded, &recipe, |m| load_as::<Task>(&recipe.data, seed.fork("data", 0), m)) {
+                faults.append(&mut wrong);
+            }
+            None
+        }
+    };
+    let Some((part, plan)) = part.filter(|_| faults.is_empty()) else { return Err(faults.into_iter().collect()) };
+    let mut job = Job {
+        plan,
+        seed,
+        threads: recipe.run.threads,
+        sampling: Arc::new(recipe.sampling()),
+        eval_rows: recipe.eval.rows,
+        learner: learner(&recipe),
+        lora: recipe.lora(),
+        tape_bytes: recipe.learner.tape_mb << 20,
+        shuffle: recipe.data.shuffle,
+        keep: recipe.checkpoint.keep,
+        log_rollouts: recipe.log.rollouts_per_step,
+        tensorboard: recipe.log.tensorboard,
+        files: RunFiles {
+            root: recipe.run.dir.clone(),
+            name: recipe.run.name.clone(),
+            config: recipe.to_toml(),
+            model: recipe.model.path.clone(),
+        },
+        part,
+    };
+    let heldout = job.data().heldout;
+    if job.eval_rows == 0 {
+        job.eval_rows = heldout;
+    }
+    if recipe.eval.every > 0 && heldout == 0 {
+        let problem = loaded.problem("eval.every", "there is no held-out row to evaluate on");
+        return Err([problem.help("set data.heldout_rows, give data.heldout=FILE, or eval.every=0")].into_iter().collect());
+    }
+    Ok(job)
+}
+
+type Planned = Option<(Part, FlowPlan)>;
+
+/// A run that draws answers.
+fn online(loaded: &Loaded, recipe: &Recipe, algorithm: Box<dyn Algorithm>, seed: Seed, faults: &mut Vec<Problem>) -> Planned {
+    faults.extend(unmet(loaded, recipe, algorithm.needs()));
+    let rewards = rewards(loaded, recipe).map_err(|mut p| faults.append(&mut p)).ok();
+    let split = data(loaded, recipe, |m| load_as(&recipe.data, seed.fork("data", 0), m)).map_err(|mut p| faults.append(&mut p)).ok();
     if let (Some(rewards), Some(split)) = (&rewards, &split)
         && let Err(errors) = rewards.check(split.train.tasks.iter().chain(&split.heldout.tasks).map(AsRef::as_ref))
     {
         faults.extend(errors.iter().map(|e| loaded.problem("reward", e.to_string())));
     }
-    if let Some(split) = &split
-        && recipe.eval.every > 0
-        && split.heldout.is_empty()
-    {
-        let problem = loaded.problem("eval.every", "there is no held-out question to evaluate on");
-        faults.push(problem.help("set data.heldout_rows, give data.heldout=FILE, or eval.every=0"));
+    let plan = online_plan(recipe, algorithm.as_ref());
+    let (rewards, split) = (rewards?, split?);
+    let part = OnlineJob {
+        algorithm,
+        eval_sampling: Arc::new(recipe.eval_sampling()),
+        // The sampler draws without dropout, so its activations are not those of a training pass with it.
+        reuse: recipe.learner.reuse_rollout != "off" && recipe.lora().is_none_or(|l| l.dropout == 0.0),
+        rewards,
+        lanes: collimate_rewards::lanes(&recipe.reward),
+        split,
+        max_fault_share: recipe.reward_policy.max_fault_share,
+    };
+    Some((Part::Online(Box::new(part)), plan))
+}
+
+/// A run that learns from given data.
+fn given_part(loaded: &Loaded, recipe: &Recipe, method: Method, seed: Seed, faults: &mut Vec<Problem>) -> Planned {
+    let name = method.card().name;
+    if let Some(what) = given::unmet(method.needs()) {
+        faults.push(loaded.problem("algorithm.name", format!("`{name}` needs {what}, which a run does not compute")));
     }
-    match (algorithm, rewards, split) {
-        (Some(algorithm), Some(rewards), Some(split)) if faults.is_empty() => {
-            let plan = plan(&recipe, algorithm.as_ref());
-            Ok(Job {
-                plan,
-                seed,
-                threads: recipe.run.threads,
-                sampling: Arc::new(recipe.sampling()),
-                eval_sampling: Arc::new(recipe.eval_sampling()),
-                eval_rows: if recipe.eval.rows == 0 { split.heldout.len() } else { recipe.eval.rows },
-                algorithm,
-                learner: learner(&recipe),
-                // The sampler draws without dropout, so its activations are not those of a training pass with it.
-                reuse: recipe.learner.reuse_rollout != "off" && recipe.lora().is_none_or(|l| l.dropout == 0.0),
-                lora: recipe.lora(),
-                tape_bytes: recipe.learner.tape_mb << 20,
-                rewards,
-                lanes: collimate_rewards::lanes(&recipe.reward),
-                split,
-                shuffle: recipe.data.shuffle,
-                max_fault_share: recipe.reward_policy.max_fault_share,
-                keep: recipe.checkpoint.keep,
-                log_rollouts: recipe.log.rollouts_per_step,
-                tensorboard: recipe.log.tensorboard,
-                files: RunFiles {
-                    root: recipe.run.dir.clone(),
-                    name: recipe.run.name.clone(),
-                    config: recipe.to_toml(),
-                    model: recipe.model.path.clone(),
-                },
-            })
-        }
-        _ => Err(faults.into_iter().collect()),
+    if !recipe.reward.is_empty() {
+        let problem = loaded.problem("reward", format!("`{name}` learns from {}: no reward is asked", method.card().family.data()));
+        faults.push(problem.help("take the `[[reward]]` tables out of the recipe"));
     }
+    if method.card().family == Family::Comparisons && recipe.lora.rank > 0 {
+        let problem = loaded.problem("lora.rank", format!("`{name}` trains a new head besides, which an adapter's files do not hold"));
+        faults.push(problem.help("set lora.rank = 0"));
+    }
+    let mut roles = vec![Role::Learner];
+    roles.extend(method.needs().reference.then_some(Role::Reference));
+    let mut bounded = recipe.clone();
+    if recipe.learner.max_length > 0 {
+        // A prompt that fills a row leaves nothing to learn: such rows are left out, and counted.
+        let most = recipe.learner.max_length.saturating_sub(1).max(1);
+        let data = &mut bounded.data.max_prompt_tokens;
+        *data = if *data == 0 { most } else { most.min(*data) };
+    }
+    let part = data(loaded, &bounded, |m| given::given(method, &bounded, seed.fork("data", 0), m));
+    let part = part.map_err(|mut p| faults.append(&mut p)).ok()?;
+    let plan = FlowPlan {
+        roles,
+        steps: recipe.run.steps,
+        prompts_per_step: recipe.learner.rows,
+        group_size: 1,
+        slots: 1,
+        drop_groups_without_spread: false,
+        max_refills: 0,
+        max_staleness: 0,
+        eval_every: recipe.eval.every,
+        save_every: recipe.checkpoint.every,
+        check_every: 0,
+    };
+    Some((Part::Given(part), plan))
 }
 
 /// The data; where a rule counts tokens, by the tokenizer of the model that is trained.
-fn data(loaded: &Loaded, recipe: &Recipe, seed: Seed) -> Result<Split, Vec<Problem>> {
+fn data<S>(
+    loaded: &Loaded,
+    recipe: &Recipe,
+    load: impl FnOnce(Option<&dyn Measure>) -> Result<S, Vec<DataError>>,
+) -> Result<S, Vec<Problem>> {
     let counted = recipe.data.max_prompt_tokens > 0 || recipe.data.max_tokens > 0;
     let tokenizer = match counted.then(|| crate::session::open_tokenizer(&recipe.model.path)).transpose() {
         Ok(tokenizer) => tokenizer,
         Err(exit) => return Err(vec![loaded.problem("model.path", exit.to_string())]),
     };
     let measure = tokenizer.as_ref().map(crate::measure::Counter);
-    let measure = measure.as_ref().map(|m| m as &dyn collimate_datasets::Measure);
-    collimate_datasets::load_as(&recipe.data, seed, measure).map_err(|errors| {
+    load(measure.as_ref().map(|m| m as &dyn Measure)).map_err(|errors| {
         let problem = |e: &DataError| match e {
             DataError::Setting { key, .. } => loaded.problem(&format!("data.{key}"), e.to_string()),
             _ => loaded.problem("data", e.to_string()),
@@ -91,33 +159,23 @@ fn data(loaded: &Loaded, recipe: &Recipe, seed: Seed) -> Result<Split, Vec<Probl
     })
 }
 
-fn algorithm(loaded: &Loaded, recipe: &Recipe) -> Result<Box<dyn Algorithm>, Box<Problem>> {
+fn method(loaded: &Loaded, recipe: &Recipe) -> Result<Method, Box<Problem>> {
     let knobs = Value::Object(recipe.algorithm.knobs.clone());
-    let algorithm = collimate_algorithms::build(&recipe.algorithm.name, &knobs).map_err(|error| {
+    collimate_algorithms::method(&recipe.algorithm.name, &knobs).map_err(|error| {
         let key = match error.knob() {
             Some(knob) => format!("algorithm.{knob}"),
             None => "algorithm.name".into(),
         };
         let help = match &error {
             KnobError::UnknownAlgorithm { .. } => "`collimate algorithms` lists them".to_owned(),
-            KnobError::Family { .. } => {
-                "`train` has no learner for such data; choose an algorithm that learns from answers it draws".to_owned()
-            }
             _ => format!("`collimate algorithms {}` lists every knob with its default", recipe.algorithm.name),
         };
         Box::new(loaded.problem(&key, error.to_string()).help(help))
-    })?;
-    match unmet(algorithm.needs()) {
-        None => Ok(algorithm),
-        Some((key, what, mend)) => {
-            let text = format!("`{}` needs {what}, which a run does not compute", recipe.algorithm.name);
-            Err(Box::new(loaded.problem(key, text).help(mend)))
-        }
-    }
+    })
 }
 
-/// What an algorithm needs and a run does not compute: the key to change, the thing, and what to choose instead.
-fn unmet(needs: Needs) -> Option<(&'static str, &'static str, &'static str)> {
+/// What an online algorithm needs and a run does not compute: the key to change, the thing, and what to choose instead.
+fn unmet(loaded: &Loaded, recipe: &Recipe, needs: Needs) -> Option<Problem> {
     let name = "algorithm.name";
     let all = [
         (needs.values, name, "a critic's values", "choose an algorithm without a critic, such as reinforce_pp, rloo or grpo"),
@@ -131,7 +189,9 @@ fn unmet(needs: Needs) -> Option<(&'static str, &'static str, &'static str)> {
         ),
         (needs.full_kl, "algorithm.kl_estimator", "the KL over the whole vocabulary", "set it to k1, k2 or k3"),
     ];
-    all.into_iter().find(|(needed, ..)| *needed).map(|(_, key, what, mend)| (key, what, mend))
+    let (_, key, what, mend) = all.into_iter().find(|(needed, ..)| *needed)?;
+    let text = format!("`{}` needs {what}, which a run does not compute", recipe.algorithm.name);
+    Some(loaded.problem(key, text).help(mend))
 }
 
 fn rewards(loaded: &Loaded, recipe: &Recipe) -> Result<RewardSet, Vec<Problem>> {
@@ -141,7 +201,7 @@ fn rewards(loaded: &Loaded, recipe: &Recipe) -> Result<RewardSet, Vec<Problem>> 
     RewardSet::build(&specs).map_err(|errors| errors.iter().map(problem).collect())
 }
 
-fn plan(recipe: &Recipe, algorithm: &dyn Algorithm) -> FlowPlan {
+fn online_plan(recipe: &Recipe, algorithm: &dyn Algorithm) -> FlowPlan {
     let needs = algorithm.needs();
     let mut roles = vec![Role::Actor, Role::Learner, Role::Reward];
     if needs.reference {

@@ -6,12 +6,13 @@ use std::path::Path;
 
 use collimate_controller::{Controller, ControllerState};
 use collimate_learners::LearnerState;
-use collimate_models::{Model, PeftDir, TensorFile, config_json, generation_config_json, write_weights};
+use collimate_models::{Head, Model, PeftDir, TensorFile, config_json, generation_config_json, write_weights};
 use collimate_store::{Blob, Checkpoint, CheckpointMeta, StoreError, hash_bytes};
 use collimate_text::Tokenizer;
 use serde::{Deserialize, Serialize};
 
-use super::driver::{Driver, Notes};
+use super::Driver;
+use super::frame::Notes;
 use super::weights;
 use crate::exit::{Code, Exit, OrExit};
 use crate::{machine, session};
@@ -38,7 +39,7 @@ struct State {
 }
 
 /// The files that make a directory a Hugging Face model, in a fixed order.
-pub(crate) fn model_blobs<'a>(model: &'a Model, tokenizer: &'a Tokenizer) -> Vec<Blob<'a>> {
+pub(crate) fn model_blobs<'a, H: Head>(model: &'a Model<H>, tokenizer: &'a Tokenizer) -> Vec<Blob<'a>> {
     let pretty = |value: &serde_json::Value| format!("{value:#}\n").into_bytes();
     let mut blobs = vec![
         Blob::bytes("config.json", pretty(&config_json(model))),
@@ -64,48 +65,38 @@ pub(crate) fn versions(threads: usize) -> BTreeMap<String, String> {
 impl Driver<'_> {
     /// Saves the boundary `step`; `false` if the disk refused: then everything is as before, and the run may go on.
     pub(super) fn save(&mut self, step: u64, best: bool) -> Result<bool, Exit> {
-        self.ui.phase("save");
-        let trained = || self.model.params().into_iter().filter(|p| p.trainable());
-        let finite = trained().all(|p| f64::try_from(p.value().detach().sum(tch::Kind::Double)).is_ok_and(f64::is_finite));
-        if !finite {
+        let frame = &self.frame;
+        frame.ui.phase("save");
+        if !self.work.is_finite() {
             let message = format!("the weights after step {step} are not finite; they are not saved, the checkpoint before stands");
             return Err(Exit { code: Code::Failed, message: Some(message) });
         }
         // Between boundaries `now` may have moved on already (a step that a stop abandoned): the boundary's own notes are saved.
-        let notes = if self.step_is_closed() { self.now.clone() } else { self.boundary.clone() };
-        let state = State {
-            controller: self.controller.state(),
-            learner: self.learner.state(),
-            notes,
-            train: self.job.split.train.digest.clone(),
-            heldout: self.job.split.heldout.digest.clone(),
-            tokens: self.summary.tokens,
-            base: self.base.as_ref().map(|b| b.digest.clone()),
-        };
-        let score = self.last_score.filter(|(at, _)| *at == step).map(|(_, s)| s);
+        let notes = if frame.closed { frame.now.clone() } else { frame.boundary.clone() };
+        let [train, heldout] = self.work.data().map(str::to_owned);
+        let (controller, learner, tokens) = (frame.controller.state(), self.work.learner(), frame.summary.tokens);
+        let base = self.work.base().map(str::to_owned);
+        let state = State { controller, learner, notes, train, heldout, tokens, base };
         let meta = CheckpointMeta {
-            versions: versions(self.job.threads),
-            config_hash: hash_bytes(self.job.files.config.as_bytes()),
-            score,
+            versions: versions(frame.job.threads),
+            config_hash: hash_bytes(frame.job.files.config.as_bytes()),
+            score: frame.last_score.filter(|(at, _)| *at == step).map(|(_, s)| s),
             best,
             state: serde_json::to_value(&state).or_failed()?,
         };
-        let rng = collimate_bridge::rng_state().or_failed()?;
-        let (learner, model) = (&self.learner, self.model);
-        let mut blobs = weights::blobs(model, self.base.as_ref(), self.tokenizer);
-        blobs.push(Blob::new(OPTIMIZER, |out| learner.optimizer().write(model, out).map_err(io::Error::other)));
-        blobs.push(Blob::bytes(RNG, rng));
-        blobs.push(Blob::bytes("trainer/config.toml", self.job.files.config.clone()));
-        let saved = match self.run.save(step, blobs, meta) {
+        let mut blobs = self.work.blobs(frame.tokenizer);
+        blobs.push(Blob::bytes(RNG, collimate_bridge::rng_state().or_failed()?));
+        blobs.push(Blob::bytes("trainer/config.toml", frame.job.files.config.clone()));
+        let saved = match frame.run.save(step, blobs, meta) {
             Ok(saved) => saved,
             Err(error @ (StoreError::Io { .. } | StoreError::NoSpace { .. })) => {
-                self.ui.note(format!("warning: step {step} is not saved, the checkpoint before it stands: {error}"));
+                frame.ui.note(format!("warning: step {step} is not saved, the checkpoint before it stands: {error}"));
                 return Ok(false);
             }
             Err(error) => return Err(error).or_failed(),
         };
         for warning in saved.warnings {
-            self.ui.note(format!("warning: {warning}"));
+            frame.ui.note(format!("warning: {warning}"));
         }
         Ok(true)
     }
@@ -115,30 +106,40 @@ impl Driver<'_> {
     /// # Errors
     /// With code 3 when the checkpoint does not fit, with code 2 when the data are others.
     pub fn resume(&mut self, checkpoint: &Checkpoint) -> Result<(), Exit> {
-        let refuse = |code, message: String| Err(Exit { code, message: Some(message) });
         let state: State = serde_json::from_value(checkpoint.manifest.meta.state.clone()).or_model()?;
-        for (what, then, now) in
-            [("data.train", &state.train, &self.job.split.train.digest), ("data.heldout", &state.heldout, &self.job.split.heldout.digest)]
-        {
+        let [train, heldout] = self.work.data();
+        for (what, then, now) in [("data.train", &state.train, train), ("data.heldout", &state.heldout, heldout)] {
             if then != now {
                 let message =
                     format!("{what} has changed since the checkpoint (was {then}, is {now}); put the file back, or start a new run");
-                return refuse(Code::Refused, message);
+                return Err(Exit { code: Code::Refused, message: Some(message) });
             }
         }
-        if state.base.as_ref() != self.base.as_ref().map(|b| &b.digest) {
-            return refuse(Code::Refused, "the base model has changed since the checkpoint; put it back, or start a new run".into());
+        if state.base.as_deref() != self.work.base() {
+            let message = "the base model has changed since the checkpoint; put it back, or start a new run".to_owned();
+            return Err(Exit { code: Code::Refused, message: Some(message) });
         }
+        self.work.restore_adapters(&checkpoint.dir)?;
         let moments = TensorFile::open(&checkpoint.path(OPTIMIZER)).or_model()?;
-        self.learner.restore(self.model, &moments, state.learner).or_model()?;
+        self.work.restore(&moments, state.learner)?;
         collimate_bridge::set_rng_state(&checkpoint.read(RNG).or_model()?).or_model()?;
-        self.controller = Controller::resume(self.job.plan.clone(), self.job.sampling.clone(), state.controller).or_refused()?;
-        self.now = state.notes;
-        self.boundary = self.now.clone();
-        self.summary.tokens = state.tokens;
-        self.board_at(checkpoint.step());
+        let frame = &mut self.frame;
+        frame.controller = Controller::resume(frame.job.plan.clone(), frame.job.sampling.clone(), state.controller).or_refused()?;
+        frame.now = state.notes;
+        frame.boundary = frame.now.clone();
+        frame.summary.tokens = state.tokens;
+        frame.board.step = checkpoint.step();
         Ok(())
     }
+}
+
+/// Whether every weight of a model that is trained is finite.
+pub(crate) fn finite<H: Head>(model: &Model<H>) -> bool {
+    model
+        .params()
+        .iter()
+        .filter(|p| p.trainable())
+        .all(|p| f64::try_from(p.value().detach().sum(tch::Kind::Double)).is_ok_and(f64::is_finite))
 }
 
 /// What makes a resumed run differ in its bits, if anything does.
@@ -156,8 +157,7 @@ pub(crate) fn export(model: &Model, tokenizer: &Tokenizer, dir: &Path) -> Result
 
 /// Writes an adapter, as it is, as a directory in PEFT's layout that must not exist yet.
 pub(crate) fn export_adapter(adapter: &PeftDir, base: &Path, tokenizer: &Tokenizer, dir: &Path) -> Result<(), Exit> {
-    let files = weights::adapter_files(adapter, base)?;
-    let mut blobs: Vec<Blob<'_>> = files.into_iter().map(|(name, bytes)| Blob::bytes(name, bytes)).collect();
+    let mut blobs = weights::adapter_files(adapter, base)?;
     blobs.extend(tokenizer.files().into_iter().map(|(name, bytes)| Blob::bytes(name, bytes)));
     export_blobs(blobs, dir)
 }

@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use collimate_algorithms::Algorithm;
+use collimate_algorithms::{Algorithm, Card};
 use collimate_datasets::Split;
 use collimate_learners::LearnerConfig;
 use collimate_models::LoraConfig;
 use collimate_rewards::RewardSet;
 use collimate_types::{FlowPlan, Sampling, Seed};
+
+use super::given::Given;
 
 /// A run, resolved.
 pub struct Job {
@@ -18,32 +20,18 @@ pub struct Job {
     pub seed: Seed,
     /// Threads of the engine.
     pub threads: usize,
-    /// How completions are drawn in training.
+    /// How completions are drawn in training, if they are.
     pub sampling: Arc<Sampling>,
-    /// How held-out questions are answered.
-    pub eval_sampling: Arc<Sampling>,
-    /// How many held-out questions are asked at an evaluation.
+    /// How many held-out rows are measured on at an evaluation.
     pub eval_rows: usize,
-    /// The algorithm.
-    pub algorithm: Box<dyn Algorithm>,
     /// How a batch is learnt from.
     pub learner: LearnerConfig,
     /// The adapters, if only they are trained.
     pub lora: Option<LoraConfig>,
-    /// Whether the sampler's activations serve as the training forward.
-    pub reuse: bool,
     /// Bytes for activations that are kept for the backward pass.
     pub tape_bytes: usize,
-    /// The rewards.
-    pub rewards: RewardSet,
-    /// Groups that are judged at once.
-    pub lanes: usize,
-    /// The data.
-    pub split: Split,
     /// Whether epochs are shuffled.
     pub shuffle: bool,
-    /// Largest share of infrastructure errors in the window.
-    pub max_fault_share: f64,
     /// Checkpoints kept besides the best.
     pub keep: usize,
     /// Completions written to `rollouts/` each step.
@@ -52,6 +40,79 @@ pub struct Job {
     pub tensorboard: bool,
     /// Where the run lives.
     pub files: RunFiles,
+    /// What is learnt, from what.
+    pub(crate) part: Part,
+}
+
+/// What is learnt, from what.
+pub(crate) enum Part {
+    /// From answers that the policy draws.
+    Online(Box<OnlineJob>),
+    /// From given data.
+    Given(Box<dyn Given>),
+}
+
+/// The part of a run that draws answers.
+pub(crate) struct OnlineJob {
+    /// The algorithm.
+    pub algorithm: Box<dyn Algorithm>,
+    /// How held-out questions are answered.
+    pub eval_sampling: Arc<Sampling>,
+    /// Whether the sampler's activations serve as the training forward.
+    pub reuse: bool,
+    /// The rewards.
+    pub rewards: RewardSet,
+    /// Groups that are judged at once.
+    pub lanes: usize,
+    /// The data.
+    pub split: Split,
+    /// Largest share of infrastructure errors in the window.
+    pub max_fault_share: f64,
+}
+
+impl Job {
+    /// The card of the algorithm.
+    #[must_use]
+    pub fn card(&self) -> &'static Card {
+        match &self.part {
+            Part::Online(part) => part.algorithm.card(),
+            Part::Given(part) => part.card(),
+        }
+    }
+
+    /// What is known of the data.
+    #[must_use]
+    pub fn data(&self) -> DataFacts<'_> {
+        match &self.part {
+            Part::Online(part) => DataFacts::of(&part.split),
+            Part::Given(part) => part.data(),
+        }
+    }
+}
+
+/// What is known of the data of a run, whatever their kind.
+#[derive(Debug, Clone, Copy)]
+pub struct DataFacts<'a> {
+    /// The format that read the first rows.
+    pub format: &'static str,
+    /// Rows to learn from.
+    pub train: usize,
+    /// Rows to be measured on.
+    pub heldout: usize,
+    /// Held-out prompts that also stand in the training part.
+    pub overlap: usize,
+    /// Rows that were left out, and what is odd.
+    pub counts: &'a collimate_datasets::Counts,
+    /// Bad rows that were set aside.
+    pub rejected: &'a [collimate_datasets::Rejected],
+}
+
+impl<'a> DataFacts<'a> {
+    /// The facts of a split.
+    pub(super) fn of<T: collimate_datasets::Item>(split: &'a Split<T>) -> Self {
+        let (train, heldout) = (split.train.len(), split.heldout.len());
+        Self { format: split.format, train, heldout, overlap: split.overlap, counts: &split.counts, rejected: &split.rejected }
+    }
 }
 
 /// Names and records of a run.

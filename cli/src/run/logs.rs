@@ -10,7 +10,7 @@ use super::{Evaluated, Job};
 use crate::exit::{Exit, OrExit};
 
 /// The open files of a run.
-pub(super) struct Logs {
+pub(crate) struct Logs {
     run: std::path::PathBuf,
     metrics: MetricsFile,
     events: Option<EventFile>,
@@ -24,13 +24,13 @@ fn wall_time() -> f64 {
 
 impl Logs {
     /// Opens the files of a run; of one that goes on after `step`, TensorBoard drops what an earlier process wrote beyond it.
-    pub(super) fn at(run: &RunDir, job: &Job, step: Option<u64>) -> Result<Self, Exit> {
+    pub(crate) fn at(run: &RunDir, job: &Job, step: Option<u64>) -> Result<Self, Exit> {
         let events = if job.tensorboard { Some(run.events(wall_time(), step.map(|s| s + 1)).or_failed()?) } else { None };
         Ok(Self { run: run.path().to_owned(), metrics: run.metrics().or_failed()?, events, samples: job.log_rollouts })
     }
 
     /// A step's line, events and samples.
-    pub(super) fn step(&mut self, step: u64, metrics: &Metrics, groups: &[ScoredGroup]) -> Result<(), Exit> {
+    pub(crate) fn step(&mut self, step: u64, metrics: &Metrics, groups: &[ScoredGroup]) -> Result<(), Exit> {
         self.line(step, metrics)?;
         if self.samples == 0 {
             return Ok(());
@@ -50,7 +50,7 @@ impl Logs {
     }
 
     /// A held-out result.
-    pub(super) fn evaluation(&mut self, step: u64, result: &Evaluated) -> Result<(), Exit> {
+    pub(crate) fn evaluation(&mut self, step: u64, result: &Evaluated) -> Result<(), Exit> {
         let mut metrics = Metrics::default();
         metrics.set("eval/accuracy", result.task.accuracy);
         metrics.set("eval/n", result.task.n as f64);
@@ -59,7 +59,8 @@ impl Logs {
         self.line(step, &metrics)
     }
 
-    fn line(&mut self, step: u64, metrics: &Metrics) -> Result<(), Exit> {
+    /// A line of numbers.
+    pub(crate) fn line(&mut self, step: u64, metrics: &Metrics) -> Result<(), Exit> {
         self.metrics.append(step, metrics).or_failed()?;
         if let Some(events) = &mut self.events {
             events.scalars(step, wall_time(), metrics).or_failed()?;

@@ -23,8 +23,10 @@ pub struct Board {
     pub steps: u64,
     /// Mean reward of the last step.
     pub reward: Option<f64>,
-    /// The last held-out accuracy.
-    pub heldout: Option<f64>,
+    /// The loss of the last step.
+    pub loss: Option<f64>,
+    /// The last held-out result, in words.
+    pub heldout: Option<String>,
     /// Completion tokens a second, end to end.
     pub tokens_per_s: Option<f64>,
     /// Seconds of the last step.
@@ -156,7 +158,8 @@ impl View {
         let b = &self.board;
         let mut parts = Vec::new();
         parts.extend(b.reward.map(|r| format!("reward {r:.3}")));
-        parts.extend(b.heldout.map(|h| format!("held-out {:.1}%", 100.0 * h)));
+        parts.extend(b.loss.filter(|_| b.reward.is_none()).map(|l| format!("loss {l:.4}")));
+        parts.extend(b.heldout.clone());
         parts.extend(b.tokens_per_s.map(|t| format!("{t:.0} tok/s")));
         parts.extend(b.step_s.map(|s| format!("ETA {}", clock(s * b.steps.saturating_sub(b.step) as f64))));
         parts.join("  ")

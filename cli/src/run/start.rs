@@ -4,7 +4,9 @@ use std::path::Path;
 
 use collimate_store::{Checkpoint, RunDir};
 
-use super::{Board, Driver, Job, Parts, Signals, Summary, Ui, differences, weights};
+use super::driver::{Parts, Work};
+use super::online::Online;
+use super::{Board, Driver, Job, Part, Signals, Summary, Ui, differences, weights};
 use crate::config::{Layer, OnResume, Purpose, diff, load as load_config};
 use crate::exit::{Code, Exit, OrExit, refused};
 use crate::{machine, session};
@@ -47,10 +49,14 @@ pub fn start(job: &Job, begin: Begin) -> Result<Summary, Exit> {
     session::start_libtorch(job.threads);
     // LibTorch's own generator is part of a checkpoint: it too starts from the run's seed.
     tch::manual_seed(job.seed.fork("libtorch", 0).0 as i64);
-    let opened = session::open_model(&source)?;
+    let mut opened = session::open_model(&source)?;
+    opened.source.keep_adapter_apart(job.lora.is_some());
     super::plan::check_context(job, &opened)?;
     // What can be refused is refused before the name is taken.
-    let (model, base) = weights::policy(job, &opened.source, checkpoint.as_ref())?;
+    let work: Box<dyn Work + '_> = match &job.part {
+        Part::Online(part) => Box::new(Online::open(job, part, &opened)?),
+        Part::Given(part) => part.open(job, &opened)?,
+    };
     let run = match run {
         Some(run) => run,
         None => RunDir::create(&job.files.root, &job.files.name).or_refused()?,
@@ -64,14 +70,6 @@ pub fn start(job: &Job, begin: Begin) -> Result<Summary, Exit> {
         return Err(error).or_refused();
     }
     record(&run, job)?;
-    let reference = if job.algorithm.needs().reference && job.lora.is_none() {
-        let base = session::open_model(&job.files.model)?;
-        let mut reference = session::load(&base.source)?;
-        reference.freeze();
-        Some(reference)
-    } else {
-        None
-    };
     let resumed_at = checkpoint.as_ref().map(Checkpoint::step);
     let ui = Ui::start(Board { step: resumed_at.unwrap_or(0), steps: job.plan.steps, ..Board::default() });
     if let Some(checkpoint) = &checkpoint {
@@ -79,9 +77,7 @@ pub fn start(job: &Job, begin: Begin) -> Result<Summary, Exit> {
         let bitwise = if changed.is_empty() { "bitwise: yes".to_owned() } else { format!("bitwise: no ({})", changed.join("; ")) };
         ui.note(format!("resuming {} at step {} from {}, {bitwise}", job.files.name, checkpoint.step(), checkpoint.dir.display()));
     }
-    // With adapters the reference is the policy itself, as it was at the start.
-    let reference = reference.as_ref().or_else(|| job.algorithm.needs().reference.then_some(&model));
-    let parts = Parts { tokenizer: &opened.tokenizer, model: &model, base, reference, run, ui: &ui, signals: &signals, resumed_at };
+    let parts = Parts { tokenizer: &opened.tokenizer, work, run, ui: &ui, signals: &signals, resumed_at };
     let mut driver = Driver::new(job, parts)?;
     if let Some(checkpoint) = &checkpoint {
         driver.resume(checkpoint)?;
@@ -94,10 +90,11 @@ pub fn start(job: &Job, begin: Begin) -> Result<Summary, Exit> {
 /// What the run is and which rows it could not use, for whoever looks at it later.
 fn record(run: &RunDir, job: &Job) -> Result<(), Exit> {
     run.write_config(&job.files.config).or_failed()?;
-    if job.split.rejected.is_empty() {
+    let rejected = job.data().rejected;
+    if rejected.is_empty() {
         return Ok(());
     }
-    crate::commands::data::write_rejects(&run.path().join("rejects.jsonl"), &job.split.rejected)
+    crate::commands::data::write_rejects(&run.path().join("rejects.jsonl"), rejected)
 }
 
 fn check_open_files() -> Result<(), Exit> {

@@ -157,9 +157,11 @@ impl GivenLearner {
                 let before = state.clone();
                 let mode = model.training_mode(self.updater.attempts());
                 let passed = model.with_adapters(mode, || self.pass(model, (objective, &mut *state), rows))?;
-                if !self.updater.update(model, &passed, &mut totals)? {
+                let made = self.updater.update(model, &passed, &mut totals);
+                if !matches!(made, Ok(true)) {
                     *state = before;
                 }
+                made?;
             }
         }
         Ok(totals.report(step, version))

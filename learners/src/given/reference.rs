@@ -1,6 +1,6 @@
 //! The reference's log-probabilities of given answers.
 
-use collimate_models::{AdapterMode, Model, VocabHead};
+use collimate_models::{AdapterMode, Model};
 
 use super::{GivenRow, Lesson, batch::cut};
 use crate::{LearnerError, readout::Readout};
@@ -10,15 +10,11 @@ use crate::{LearnerError, readout::Readout};
 ///
 /// # Errors
 /// When the rows do not fit the model.
-pub fn reference<D: Lesson<Head = VocabHead>>(
-    model: &Model,
-    rows: &[GivenRow<D::Label>],
-    budget: usize,
-) -> Result<Vec<Vec<f64>>, LearnerError> {
+pub fn reference<D: Lesson>(model: &Model<D::Head>, rows: &[GivenRow<D::Label>], budget: usize) -> Result<Vec<Vec<f64>>, LearnerError> {
     let _guard = tch::no_grad_guard();
     let mut out = Vec::with_capacity(rows.len());
     for batch in cut::<D>(model, rows, D::ANSWERS, budget)? {
-        let (numbers, _) = model.with_adapters(AdapterMode::Start, || VocabHead::read(model, batch.packed(), None))?;
+        let (numbers, _) = model.with_adapters(AdapterMode::Start, || D::Head::read(model, batch.packed(), None))?;
         let numbers = Vec::<f64>::try_from(numbers.to_kind(tch::Kind::Double))?;
         let mut sums = vec![0.0; batch.rows().len() * D::ANSWERS];
         for (leaf, number) in batch.packed().leaves.iter().zip(numbers) {

@@ -90,8 +90,8 @@ fn an_unknown_algorithm_is_refused_with_the_nearest_name() {
 
 #[test]
 fn an_algorithm_that_learns_from_other_data_is_refused_with_what_it_learns_from() {
-    refused(&Bench::new(), &["algorithm.name=dpo"], 2, &["`dpo` learns from pairs of answers", "no learner for such data"]);
-    refused(&Bench::new(), &["algorithm.name=sft"], 2, &["`sft` learns from answers to imitate", "no learner for such data"]);
+    refused(&Bench::new(), &["algorithm.name=dpo"], 2, &["`dpo` learns from pairs of answers", "no reward is asked"]);
+    refused(&Bench::new(), &["algorithm.name=sft"], 2, &["`sft` learns from answers to imitate", "no reward is asked"]);
 }
 
 #[test]

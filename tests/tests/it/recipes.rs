@@ -22,6 +22,14 @@ fn words(bench: &Bench, command: &str, recipe: &std::path::Path) -> Vec<String> 
     if text.contains("format = \"gsm8k\"") {
         words.push(format!("data.train={}", checkout().join("tests/tests/data/sums.jsonl").display()));
     }
+    let pairs = checkout().join("tests/tests/data/dialogues.jsonl");
+    if text.contains("format = \"hh-rlhf\"") {
+        words.push(format!("data.train={}", pairs.display()));
+    }
+    let given = !text.contains("[[reward]]");
+    if given {
+        words.push("learner.rows=2".to_owned());
+    }
     let small = "run.name=run run.steps=1 run.threads=1 data.heldout_rows=8 rollout.prompts=2 rollout.group=2 sampling.max_new_tokens=6 eval.rows=2";
     words.extend(small.split(' ').map(str::to_owned));
     words
@@ -32,7 +40,8 @@ fn every_recipe_is_planned() {
     for recipe in recipes() {
         let bench = Bench::new();
         let plan = run(words(&bench, "plan", &recipe)).with_code(0).out;
-        assert!(plan.contains("2 prompts x 2 answers = 4 sequences"), "{}:\n{plan}", recipe.display());
+        let batch = if plan.contains("learns from") { "2 rows; about" } else { "2 prompts x 2 answers = 4 sequences" };
+        assert!(plan.contains(batch), "{}:\n{plan}", recipe.display());
         assert!(!bench.path("runs").exists());
     }
 }
@@ -43,7 +52,11 @@ fn every_recipe_makes_a_step() {
         let bench = Bench::new();
         run(words(&bench, "train", &recipe)).with_code(0);
         let metrics = crate::support::metrics(&bench.run_dir("run"));
-        assert!(metrics.iter().any(|l| l["step"] == 1 && l["reward"].is_number()), "{}: {metrics:?}", recipe.display());
+        assert!(
+            metrics.iter().any(|l| l["step"] == 1 && (l["reward"].is_number() || l["loss"].is_number())),
+            "{}: {metrics:?}",
+            recipe.display()
+        );
         run(["ckpt".as_ref(), "verify".as_ref(), bench.run_dir("run").as_os_str()]).with_code(0);
     }
 }

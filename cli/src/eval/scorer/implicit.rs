@@ -3,9 +3,9 @@
 use collimate_models::Model;
 use serde_json::{Map, Value, json};
 
-use super::super::render::RenderedPair;
 use super::{Scorer, logps};
 use crate::exit::Exit;
+use crate::render::RenderedPair;
 
 /// `β (ln π(answer | prompt) − ln π_ref(answer | prompt))` (Rafailov et al. 2023, arXiv:2305.18290, eq. 5, up to a term of the prompt alone,
 /// which a pair shares).

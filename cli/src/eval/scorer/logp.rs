@@ -3,9 +3,9 @@
 use collimate_models::Model;
 use serde_json::{Map, Value, json};
 
-use super::super::render::RenderedPair;
 use super::{Scorer, logps};
 use crate::exit::Exit;
+use crate::render::RenderedPair;
 
 /// `ln π(answer | prompt)`, or its mean over the tokens.
 pub(super) struct Logp {

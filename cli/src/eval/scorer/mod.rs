@@ -8,8 +8,8 @@ use collimate_text::Tokenizer;
 use serde_json::{Map, Value};
 
 use super::args::{EvalPreferenceArgs, ScorerKind};
-use super::render::RenderedPair;
 use crate::exit::{Exit, OrExit, refused};
+use crate::render::RenderedPair;
 use crate::session::Opened;
 
 /// Scores the two answers of a pair.
@@ -60,7 +60,7 @@ fn same_vocabulary(one: &Tokenizer, other: &Tokenizer) -> Result<(), Exit> {
 
 /// `Σ ln p` of each answer, or its mean over the counted tokens.
 fn logps(model: &Model, pairs: &[&RenderedPair], per_token: bool) -> Result<Vec<[f64; 2]>, Exit> {
-    let suffix = |row: usize, said: &super::render::Said| Suffix { tokens: said.tokens.clone(), scored: said.scored.clone(), row };
+    let suffix = |row: usize, said: &crate::render::Said| Suffix { tokens: said.tokens.clone(), scored: said.scored.clone(), row };
     let block = |(at, pair): (usize, &&RenderedPair)| Block {
         prefix: pair.prompt.clone(),
         suffixes: vec![suffix(2 * at, &pair.replies[0]), suffix(2 * at + 1, &pair.replies[1])],

@@ -5,14 +5,14 @@ use collimate_types::{Message, PreferencePair, Reply, Speaker, TokenId};
 
 /// Tokens that continue a prompt, and which of them the model said.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Said {
-    pub(super) tokens: Vec<TokenId>,
-    pub(super) scored: Vec<bool>,
+pub(crate) struct Said {
+    pub(crate) tokens: Vec<TokenId>,
+    pub(crate) scored: Vec<bool>,
 }
 
 impl Said {
     /// How many tokens count.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.scored.iter().filter(|s| **s).count()
     }
 
@@ -24,27 +24,27 @@ impl Said {
 
 /// A pair as tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct RenderedPair {
-    pub(super) prompt: Vec<TokenId>,
+pub(crate) struct RenderedPair {
+    pub(crate) prompt: Vec<TokenId>,
     /// Chosen and rejected.
-    pub(super) replies: [Said; 2],
+    pub(crate) replies: [Said; 2],
 }
 
 impl RenderedPair {
     /// Tokens of a forward pass: the prompt once.
-    pub(super) fn tokens(&self) -> usize {
+    pub(crate) fn tokens(&self) -> usize {
         self.prompt.len() + self.replies.iter().map(|r| r.tokens.len()).sum::<usize>()
     }
 
     /// The longest sequence.
-    pub(super) fn longest(&self) -> usize {
+    pub(crate) fn longest(&self) -> usize {
         self.prompt.len() + self.replies.iter().map(|r| r.tokens.len()).max().unwrap_or(0)
     }
 }
 
 /// Why a pair cannot be rendered.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum RenderError {
+pub(crate) enum RenderError {
     /// The tokenizer or the template refused.
     #[error(transparent)]
     Text(#[from] TextError),
@@ -57,19 +57,54 @@ pub(super) enum RenderError {
 }
 
 /// Renders a pair. An answer's tokens are those that a sampler would draw after the prompt, its end of sequence included.
-pub(super) fn pair(tokenizer: &Tokenizer, pair: &PreferencePair) -> Result<RenderedPair, RenderError> {
-    let prompt = match &pair.text {
-        Some(text) => tokenizer.encode_with(text, true)?,
-        None => tokenizer.encode(&opened(tokenizer, &pair.messages)?)?,
-    };
+pub(crate) fn pair(tokenizer: &Tokenizer, pair: &PreferencePair) -> Result<RenderedPair, RenderError> {
+    let (prompt, mut replies) = answers(tokenizer, (pair.text.as_deref(), &pair.messages), &[&pair.chosen, &pair.rejected])?;
     if prompt.is_empty() {
         return Err(RenderError::NoPrompt);
     }
-    let reply = |reply: &Reply| match reply {
-        Reply::Text(text) => said(tokenizer, text),
-        Reply::Turns(turns) => said_turns(tokenizer, &pair.messages, turns),
+    let rejected = replies.pop().unwrap_or_default();
+    Ok(RenderedPair { prompt, replies: [replies.pop().unwrap_or_default(), rejected] })
+}
+
+/// Renders a prompt (a text, or a conversation) and answers to it. Of texts, prompt and answer are encoded together and parted where the
+/// prompt alone would be encoded otherwise, as TRL does: tokens that merge over the seam belong to the answers.
+pub(crate) fn answers(
+    tokenizer: &Tokenizer,
+    (text, messages): (Option<&str>, &[Message]),
+    replies: &[&Reply],
+) -> Result<(Vec<TokenId>, Vec<Said>), RenderError> {
+    let texts: Option<Vec<&str>> = replies.iter().map(|r| if let Reply::Text(t) = r { Some(t.as_str()) } else { None }).collect();
+    if let (Some(text), Some(texts)) = (text, texts) {
+        return joined(tokenizer, text, &texts);
+    }
+    let prompt = match text {
+        Some(text) => tokenizer.encode_with(text, true)?,
+        None => tokenizer.encode(&opened(tokenizer, messages)?)?,
     };
-    Ok(RenderedPair { prompt, replies: [reply(&pair.chosen)?, reply(&pair.rejected)?] })
+    let reply = |reply: &&Reply| match reply {
+        Reply::Text(text) => said(tokenizer, text),
+        Reply::Turns(turns) => said_turns(tokenizer, messages, turns),
+    };
+    Ok((prompt, replies.iter().map(reply).collect::<Result<_, _>>()?))
+}
+
+fn joined(tokenizer: &Tokenizer, prompt: &str, texts: &[&str]) -> Result<(Vec<TokenId>, Vec<Said>), RenderError> {
+    let alone = tokenizer.encode_with(prompt, true)?;
+    let whole = |text: &&str| {
+        let mut tokens = tokenizer.encode_with(&format!("{prompt}{text}"), true)?;
+        let ends = tokens.last().is_some_and(|t| tokenizer.eos() == Some(*t));
+        tokens.extend(tokenizer.eos().filter(|_| !ends));
+        Ok::<_, RenderError>(tokens)
+    };
+    let mut wholes = texts.iter().map(whole).collect::<Result<Vec<_>, _>>()?;
+    let common = |tokens: &Vec<TokenId>| tokens.iter().zip(&alone).take_while(|(a, b)| a == b).count();
+    let shared = wholes.iter().map(common).min().unwrap_or(0);
+    let said = |tokens: &mut Vec<TokenId>| {
+        let tokens = tokens.split_off(shared);
+        Said { scored: vec![true; tokens.len()], tokens }
+    };
+    let said = wholes.iter_mut().map(said).collect();
+    Ok((alone[..shared].to_vec(), said))
 }
 
 /// A text and the end of the sequence.
@@ -117,7 +152,7 @@ fn opened(tokenizer: &Tokenizer, messages: &[Message]) -> Result<String, TextErr
 }
 
 /// A conversation that ends with an answer.
-pub(super) fn closed(tokenizer: &Tokenizer, messages: &[Message]) -> Result<String, TextError> {
+pub(crate) fn closed(tokenizer: &Tokenizer, messages: &[Message]) -> Result<String, TextError> {
     if tokenizer.has_chat_template() { tokenizer.render_chat(messages, false) } else { Ok(plain(messages)) }
 }
 
