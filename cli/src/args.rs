@@ -53,6 +53,8 @@ pub enum Command {
     Data(Data),
     /// Look at this machine: LibTorch, threads, memory, disk, limits, devices, what is built in.
     Doctor(DoctorArgs),
+    /// Run the exact checks again on this machine: losses and gradients, sampler against learner, resume. Needs no file; under a minute.
+    Selftest(SelftestArgs),
     /// Teach a small model arithmetic and show it: what `cargo xtask demo` runs.
     Demo(DemoArgs),
 }
@@ -307,6 +309,24 @@ pub enum Reward {
         #[arg(long)]
         json: bool,
     },
+    /// Judge answers that no author thinks of (empty, huge, odd Unicode, half a formula): what panics, dies, hangs or leaves its range.
+    Fuzz {
+        /// The reward and its settings.
+        #[command(flatten)]
+        reward: OneReward,
+        /// How many answers.
+        #[arg(long, default_value_t = 300)]
+        answers: usize,
+        /// The seed of those that chance puts together.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// The truth that all are judged against, JSON or text.
+        #[arg(long, default_value = r#"{"answer": "42"}"#)]
+        truth: String,
+        /// Print as JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Measure calls a second and the time of one call.
     Bench {
         /// The reward and its settings.
@@ -479,6 +499,17 @@ pub struct DoctorArgs {
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub dir: PathBuf,
     /// Print as JSON, for a report of a fault.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `collimate selftest`.
+#[derive(Debug, Clone, Args)]
+pub struct SelftestArgs {
+    /// Threads; all cores by default.
+    #[arg(long, default_value_t = 0)]
+    pub threads: usize,
+    /// Print as JSON.
     #[arg(long)]
     pub json: bool,
 }

@@ -1,11 +1,13 @@
 //! Whole-system tests: they start the built `collimate` and look at what it prints and leaves behind.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on shall panic, and says what it skips")]
 
+mod added;
 mod bad_data;
 mod bad_models;
 mod bad_recipes;
 mod checkpoints;
 mod command_lines;
+mod corpus;
 mod data;
 mod dying;
 mod evaluating;
@@ -17,5 +19,6 @@ mod peers;
 mod plugins;
 mod recipes;
 mod resume;
+mod selftest;
 mod signals;
 mod support;
