@@ -16,6 +16,7 @@ pub mod clip;
 pub mod correction;
 pub mod credit;
 mod error;
+pub mod goldens;
 pub mod kl;
 pub mod kl_control;
 pub mod knobs;

@@ -53,6 +53,8 @@ pub enum Command {
     Data(Data),
     /// Look at this machine: LibTorch, threads, memory, disk, limits, devices, what is built in.
     Doctor(DoctorArgs),
+    /// Run the exact checks again on this machine: losses and gradients, sampler against learner, resume. Needs no file; under a minute.
+    Selftest(SelftestArgs),
     /// Teach a small model arithmetic and show it: what `cargo xtask demo` runs.
     Demo(DemoArgs),
 }
@@ -77,7 +79,7 @@ pub struct TrainArgs {
     /// Go on with the run of this name from its newest good checkpoint.
     #[arg(long, conflicts_with_all = ["init_from", "dry_run"])]
     pub resume: bool,
-    /// Start from the weights of a checkpoint, a Hugging Face directory or a GGUF file instead of `model.path`.
+    /// Start from the weights of a checkpoint, a Hugging Face directory, a GGUF file or an adapter instead of `model.path`.
     #[arg(long, value_name = "PATH")]
     pub init_from: Option<PathBuf>,
     /// Check everything and print the plan; train nothing.
@@ -99,9 +101,12 @@ pub struct ReportArgs {
 /// `collimate generate`.
 #[derive(Debug, Clone, Args)]
 pub struct GenerateArgs {
-    /// A checkpoint, a Hugging Face directory or a GGUF file.
+    /// A checkpoint, a Hugging Face directory, a GGUF file, or an adapter that names its base.
     #[arg(long, value_name = "PATH")]
     pub model: PathBuf,
+    /// A directory with an adapter in PEFT's layout, to be put on the model.
+    #[arg(long, value_name = "DIR")]
+    pub adapter: Option<PathBuf>,
     /// A prompt; give it several times for several answers. Without one, standard input is read.
     #[arg(long, short, value_name = "TEXT")]
     pub prompt: Vec<String>,
@@ -211,6 +216,9 @@ pub struct BenchGrpoArgs {
     /// Compute the training forward anew instead of taking the sampler's activations.
     #[arg(long)]
     pub no_reuse: bool,
+    /// Train adapters of this rank on every projection instead of the weights; 0 = none.
+    #[arg(long, value_name = "RANK", default_value_t = 0)]
+    pub lora: usize,
     /// Threads.
     #[arg(long, default_value_t = 0)]
     pub threads: usize,
@@ -303,6 +311,24 @@ pub enum Reward {
         #[arg(long)]
         json: bool,
     },
+    /// Judge answers that no author thinks of (empty, huge, odd Unicode, half a formula): what panics, dies, hangs or leaves its range.
+    Fuzz {
+        /// The reward and its settings.
+        #[command(flatten)]
+        reward: OneReward,
+        /// How many answers.
+        #[arg(long, default_value_t = 300)]
+        answers: usize,
+        /// The seed of those that chance puts together.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// The truth that all are judged against, JSON or text.
+        #[arg(long, default_value = r#"{"answer": "42"}"#)]
+        truth: String,
+        /// Print as JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Measure calls a second and the time of one call.
     Bench {
         /// The reward and its settings.
@@ -389,12 +415,15 @@ pub enum Ckpt {
         #[arg(long)]
         json: bool,
     },
-    /// Write the model of a checkpoint, a Hugging Face directory or a GGUF file as a Hugging Face directory.
+    /// Write the model of a checkpoint, a Hugging Face directory or a GGUF file as a Hugging Face directory; an adapter as PEFT's layout.
     Export {
         /// What to read.
         source: PathBuf,
         /// The directory to write; it must not exist.
         dir: PathBuf,
+        /// Make an adapter a part of its base model's weights and write the whole model.
+        #[arg(long)]
+        merge: bool,
     },
 }
 
@@ -472,6 +501,17 @@ pub struct DoctorArgs {
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub dir: PathBuf,
     /// Print as JSON, for a report of a fault.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `collimate selftest`.
+#[derive(Debug, Clone, Args)]
+pub struct SelftestArgs {
+    /// Threads; all cores by default.
+    #[arg(long, default_value_t = 0)]
+    pub threads: usize,
+    /// Print as JSON.
     #[arg(long)]
     pub json: bool,
 }

@@ -11,6 +11,7 @@ pub mod machine;
 mod measure;
 mod render;
 pub mod run;
+mod selftest;
 pub mod session;
 mod trace;
 
@@ -64,6 +65,7 @@ fn dispatch(command: Command) -> Result<Code, Exit> {
         Command::Ckpt(args) => commands::ckpt::ckpt(&args),
         Command::Data(args) => commands::data::data(&args),
         Command::Doctor(args) => commands::doctor::doctor(&args),
+        Command::Selftest(args) => selftest::selftest(&args),
         Command::Demo(args) => commands::demo::demo(&args),
     }
 }

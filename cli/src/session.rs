@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use collimate_models::{Model, Source, open};
+use collimate_models::{Model, PeftDir, Source, open};
 use collimate_text::Tokenizer;
 use tch::Kind;
 
@@ -30,18 +30,35 @@ pub struct Opened {
     pub tokenizer: Tokenizer,
 }
 
-/// Opens a checkpoint, a Hugging Face directory or a GGUF file.
+/// Opens a checkpoint, a Hugging Face directory, a GGUF file, or an adapter with its base.
 ///
 /// # Errors
 /// With code 3, when the model or its tokenizer is bad or missing.
 pub fn open_model(path: &Path) -> Result<Opened, Exit> {
     let path = model_dir(path)?;
     let source = open(&path).or_model()?;
+    // An adapter may come with the tokenizer it was trained with; else its base has one.
     let tokenizer = match source.gguf() {
+        _ if path.join("tokenizer.json").is_file() => Tokenizer::from_dir(&path),
         Some(file) => Tokenizer::from_gguf(file),
-        None => Tokenizer::from_dir(&path),
+        None => Tokenizer::from_dir(&source.path),
     };
     Ok(Opened { source, tokenizer: tokenizer.or_model()? })
+}
+
+/// The same with an adapter put on it.
+///
+/// # Errors
+/// As [`open_model`], and when the model has an adapter already.
+pub fn open_with_adapter(path: &Path, adapter: Option<&Path>) -> Result<Opened, Exit> {
+    let opened = open_model(path)?;
+    let Some(adapter) = adapter else { return Ok(opened) };
+    if opened.source.adapter().is_some() {
+        let message = format!("`{}` is an adapter itself; give --model its base", path.display());
+        return Err(Exit { code: Code::Refused, message: Some(message) });
+    }
+    let adapter = PeftDir::open(&model_dir(adapter)?).or_model()?;
+    Ok(Opened { source: opened.source.with_adapter(adapter), ..opened })
 }
 
 /// The tokenizer of a model, without its weights.
@@ -50,7 +67,7 @@ pub fn open_model(path: &Path) -> Result<Opened, Exit> {
 /// With code 3, when it is bad or missing.
 pub fn open_tokenizer(path: &Path) -> Result<Tokenizer, Exit> {
     let path = model_dir(path)?;
-    if path.is_dir() {
+    if path.join("tokenizer.json").is_file() {
         return Tokenizer::from_dir(&path).or_model();
     }
     open_model(&path).map(|opened| opened.tokenizer)

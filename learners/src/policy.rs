@@ -1,7 +1,7 @@
 //! The policy's learner: from a credited batch to updated weights.
 
 use collimate_algorithms::{Algorithm, Denominators, Leaves, LossOutput, Stats};
-use collimate_models::{Against, Found, HeadLeaves, HeadPass, LeafGrads, Model, Recording, TensorFile};
+use collimate_models::{AdapterMode, Against, Found, HeadLeaves, HeadPass, LeafGrads, Model, Recording, TensorFile};
 use collimate_types::{CreditedBatch, CreditedGroup, StepReport, WeightsVersion};
 use tch::{Kind, Tensor};
 
@@ -94,10 +94,14 @@ impl PolicyLearner {
         }
         // Exact: the denominators are the whole batch's, and groups without credit add nothing but zeros.
         let live: Vec<CreditedGroup> = groups.iter().filter(|g| !algorithm.needs().credit_only || has_credit(g)).cloned().collect();
+        // The sampler draws without dropout: where a training pass has some, no row of it was computed before.
+        let mode = model.training_mode(self.updater.attempts());
+        let sampled_by = sampled_by.filter(|_| mode == AdapterMode::On);
         let micro = cut(model, &live, self.config.micro_tokens, (sampled_by, temperature), recording)?;
         let reference = reference.filter(|_| algorithm.needs().full_kl);
         let mut pass = Pass { model, reference, algorithm, denominators: &denominators, temperature, recording };
-        let (loss, stats) = if algorithm.needs().whole_batch { pass.whole(&micro)? } else { pass.one_by_one(&micro)? };
+        let run = || if algorithm.needs().whole_batch { pass.whole(&micro) } else { pass.one_by_one(&micro) };
+        let (loss, stats) = model.with_adapters(mode, run)?;
         let rows = |of: &mut dyn Iterator<Item = &Cut>| of.map(|(m, _)| m.packed.rows() as u64).sum();
         let reused = rows(&mut micro.iter().filter(|(_, found)| found.is_some()));
         let passed = Passed { loss, stats, rows: rows(&mut micro.iter()), reused };

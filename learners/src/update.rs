@@ -109,6 +109,11 @@ impl Updater {
         Self { optimizer, schedule: config.schedule, max_skips: config.max_skips, attempts: 0, skipped_in_a_row: 0 }
     }
 
+    /// Updates tried so far.
+    pub(crate) fn attempts(&self) -> u64 {
+        self.attempts
+    }
+
     pub(crate) fn optimizer(&self) -> &Optimizer {
         &self.optimizer
     }

@@ -3,7 +3,7 @@
 use collimate_bridge::{DecodeRow, KEY_LANES, PrefixCache};
 use tch::{Device, Kind, Tensor};
 
-use crate::{ModelConfig, Rope};
+use crate::{AdapterMode, AdapterPass, ModelConfig, Rope};
 
 /// Keys and values of one prompt: per layer keys `[kv_heads, head_dim, P padded]`, rotated, and values `[kv_heads, P, head_dim]`.
 #[derive(Debug)]
@@ -34,15 +34,17 @@ pub struct DecodeRows {
     pub cos: Tensor,
     /// Sines of the new tokens' angles.
     pub sin: Tensor,
+    /// How adapters take part.
+    pub adapters: AdapterPass,
 }
 
 impl DecodeRows {
     /// Rows at their positions: prefix and own tokens come before the new one.
     #[must_use]
-    pub fn new(rows: Vec<DecodeRow>, rope: &Rope, kind: Kind) -> Self {
+    pub fn new(rows: Vec<DecodeRow>, rope: &Rope, kind: Kind, mode: AdapterMode) -> Self {
         let positions: Vec<i64> = rows.iter().map(|r| r.prefix_len + r.own_len).collect();
         let (cos, sin) = rope.table(&positions, kind);
-        Self { rows, cos, sin }
+        Self { rows, cos, sin, adapters: AdapterPass::plain(mode) }
     }
 }
 

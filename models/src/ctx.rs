@@ -4,7 +4,7 @@ use std::{cell::RefCell, collections::HashMap};
 
 use tch::{Device, Kind, Tensor};
 
-use crate::{Packed, Rope, packed::Span};
+use crate::{AdapterMode, AdapterPass, Packed, Rope, packed::Span};
 
 /// Positions and blocks of one packed forward.
 #[derive(Debug)]
@@ -22,12 +22,14 @@ pub struct Ctx<'a> {
     pub masks: Vec<[Option<Tensor>; 2]>,
     /// If set, attention leaves each layer's rotated keys and its values here, `[N, kv_heads, head_dim]`: a prompt's prefill.
     pub kv: Option<RefCell<Vec<(Tensor, Tensor)>>>,
+    /// How adapters take part.
+    pub adapters: AdapterPass,
 }
 
 impl<'a> Ctx<'a> {
     /// For the rows of a batch.
     #[must_use]
-    pub fn new(rope: &Rope, packed: &'a Packed, kind: Kind) -> Self {
+    pub fn new(rope: &Rope, packed: &'a Packed, kind: Kind, mode: AdapterMode) -> Self {
         let (cos, sin) = rope.table(&packed.positions, kind);
         let root = packed.root as i64;
         let mut made = HashMap::new();
@@ -36,7 +38,7 @@ impl<'a> Ctx<'a> {
             [mask((root, span.prefix), kind, &mut made), mask((root + span.prefix, longest), kind, &mut made)]
         };
         let masks = packed.spans.iter().map(&mut both).collect();
-        Self { cos, sin, spans: &packed.spans, root, masks, kv: None }
+        Self { cos, sin, spans: &packed.spans, root, masks, kv: None, adapters: AdapterPass::packed(mode, packed) }
     }
 
     /// The same, keeping keys and values.

@@ -6,20 +6,24 @@
 //!
 //! A new architecture is one file in [`arch`] and one word in its roster.
 
+mod adapter;
 pub mod arch;
 pub mod attention;
 mod cache;
 mod config;
 mod ctx;
 mod divergence;
+mod dropout;
 mod error;
 mod head;
 mod heads;
 mod linear;
 mod load;
+mod lora;
 mod model;
 pub mod packed;
 mod param;
+pub mod peft;
 mod recording;
 mod rope;
 mod save;
@@ -37,9 +41,11 @@ pub use head::{HeadLeaves, HeadPass, LeafGrads, VocabHead};
 pub use heads::Head;
 pub use linear::Linear;
 pub use load::{Source, open};
+pub use lora::{AdapterMode, AdapterPass, LoraConfig, is_adapter};
 pub use model::Model;
 pub use packed::{Block, Leaf, Packed, Suffix};
 pub use param::{Param, Piece};
+pub use peft::PeftDir;
 pub use recording::{Extent, Found, Recording};
 pub use rope::{Rope, RopeScaling};
 pub use save::{config_json, generation_config_json, write_weights};

@@ -3,13 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use collimate_bridge::fill_f32;
+use collimate_types::Seed;
 use collimate_weights::{TensorSource, gguf::Gguf, safetensors::SafetensorsDir};
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
 
 use crate::{
-    Fresh, Linear, Model, ModelConfig, ModelError, Param, Piece, ScalarHead, ScoreModel, VocabHead,
+    Fresh, Head, Linear, LoraConfig, Model, ModelConfig, ModelError, Param, PeftDir, Piece, ScalarHead, ScoreModel, VocabHead,
     arch::{self, Arch, Layout},
+    is_adapter,
+    peft::ADAPTER_CONFIG,
     scalar,
 };
 
@@ -22,6 +25,9 @@ pub struct Source {
     pub config: ModelConfig,
     arch: &'static Arch,
     file: File,
+    adapter: Option<PeftDir>,
+    /// Whether the adapter stays out of the weights.
+    apart: bool,
 }
 
 #[derive(Debug)]
@@ -30,11 +36,26 @@ enum File {
     Gguf(Box<Gguf>),
 }
 
-/// Opens a Hugging Face directory or a GGUF file.
+/// Opens a Hugging Face directory, a GGUF file, or an adapter with the model it names.
 ///
 /// # Errors
 /// When a file is missing, bad, or of an architecture that is not in the roster.
 pub fn open(path: &Path) -> Result<Source, ModelError> {
+    if !is_adapter(path) {
+        return open_model(path);
+    }
+    let adapter = PeftDir::open(path)?;
+    let beside = path.join(&adapter.base);
+    let base = if adapter.base.exists() { adapter.base.clone() } else { beside };
+    if adapter.base.as_os_str().is_empty() || !base.exists() {
+        let (place, named) = (path.join(ADAPTER_CONFIG).display().to_string(), adapter.base.display());
+        let mend = "give the model and the adapter apart (`generate --model MODEL --adapter DIR`), or put the model's path into the file";
+        return Err(ModelError::config(format!("{place}: base_model_name_or_path"), format!("`{named}` is not there"), mend));
+    }
+    Ok(open_model(&base)?.with_adapter(adapter))
+}
+
+fn open_model(path: &Path) -> Result<Source, ModelError> {
     if path.is_dir() { open_directory(path) } else { open_gguf(path) }
 }
 
@@ -47,7 +68,7 @@ fn open_directory(path: &Path) -> Result<Source, ModelError> {
     let kind = raw.get("model_type").and_then(Value::as_str).unwrap_or_default();
     let arch = find(&place, "model_type", kind, |a| a.name)?;
     let config = ModelConfig::from_hf(&raw, &place)?;
-    Ok(Source { path: path.into(), config, arch, file: File::Directory(SafetensorsDir::open(path)?) })
+    Ok(Source { path: path.into(), config, arch, file: File::Directory(SafetensorsDir::open(path)?), adapter: None, apart: false })
 }
 
 fn open_gguf(path: &Path) -> Result<Source, ModelError> {
@@ -57,7 +78,7 @@ fn open_gguf(path: &Path) -> Result<Source, ModelError> {
     let arch = find(&place, "general.architecture", &kind, |a| a.gguf)?;
     let raw = (arch.config_from_gguf)(&file)?;
     let config = ModelConfig::from_hf(&raw, &place)?;
-    Ok(Source { path: path.into(), config, arch, file: File::Gguf(Box::new(file)) })
+    Ok(Source { path: path.into(), config, arch, file: File::Gguf(Box::new(file)), adapter: None, apart: false })
 }
 
 fn find(place: &str, key: &str, kind: &str, name: fn(&Arch) -> &'static str) -> Result<&'static Arch, ModelError> {
@@ -76,6 +97,24 @@ impl Source {
         }
     }
 
+    /// Bytes that new adapters take in float32.
+    #[must_use]
+    pub fn adapter_bytes(&self, config: &LoraConfig) -> usize {
+        let c = &self.config;
+        let (q, kv) = (c.heads * c.head_dim, c.kv_heads * c.head_dim);
+        let widths = [
+            ("q_proj", c.hidden + q),
+            ("k_proj", c.hidden + kv),
+            ("v_proj", c.hidden + kv),
+            ("o_proj", q + c.hidden),
+            ("gate_proj", c.hidden + c.intermediate),
+            ("up_proj", c.hidden + c.intermediate),
+            ("down_proj", c.intermediate + c.hidden),
+        ];
+        let a_layer: i64 = widths.iter().filter(|(name, _)| config.wants(name)).map(|(_, width)| width * config.rank).sum();
+        4 * (a_layer as usize * c.layers)
+    }
+
     /// Bytes of the weights in float32.
     #[must_use]
     pub fn weight_bytes(&self) -> usize {
@@ -83,7 +122,24 @@ impl Source {
         4 * (self.config.linear_params() + head * self.config.head_params())
     }
 
-    /// Reads the weights of a language model.
+    /// The same model with an adapter.
+    #[must_use]
+    pub fn with_adapter(self, adapter: PeftDir) -> Self {
+        Self { adapter: Some(adapter), ..self }
+    }
+
+    /// With `true`, weights are read without the adapter: it is to be trained ([`Source::adapt`]).
+    pub fn keep_adapter_apart(&mut self, apart: bool) {
+        self.apart = apart;
+    }
+
+    /// The adapter, if it has one.
+    #[must_use]
+    pub fn adapter(&self) -> Option<&PeftDir> {
+        self.adapter.as_ref()
+    }
+
+    /// Reads the weights of a language model; an adapter is made a part of them, if it is not kept apart.
     ///
     /// # Errors
     /// When a tensor is missing, has another shape, or cannot be read.
@@ -92,7 +148,42 @@ impl Source {
         let (loader, c) = (self.loader(kind), &self.config);
         let parts = (self.arch.build)(&loader)?;
         let weight = if c.tied { None } else { Some(loader.matrix(&[("lm_head.weight".into(), c.vocab)], c.hidden)?) };
-        Ok(Model::new(self.arch.name, c.clone(), parts, |norm| VocabHead::new(norm, c.norm_eps, weight)))
+        self.merged(Model::new(self.arch.name, c.clone(), parts, |norm| VocabHead::new(norm, c.norm_eps, weight)))
+    }
+
+    /// The adapter, if there is one, as a part of the weights.
+    fn merged<H: Head>(&self, mut model: Model<H>) -> Result<Model<H>, ModelError> {
+        if let Some(adapter) = self.adapter.as_ref().filter(|_| !self.apart) {
+            model.install(&adapter.config, &|module| adapter.has(module), Seed(0))?;
+            adapter.read_into(&model)?;
+            model.merge();
+        }
+        Ok(model)
+    }
+
+    /// Gives a model of these weights adapters to be trained, and takes everything else out of training: the adapters it comes with (kept
+    /// apart), which [`crate::AdapterMode::Start`] then sees, or new ones, which change nothing yet.
+    ///
+    /// # Errors
+    /// When it comes with adapters of another shape, or has none of the targets.
+    pub fn adapt<H: Head>(&self, model: &mut Model<H>, config: &LoraConfig, seed: Seed) -> Result<(), ModelError> {
+        let _guard = tch::no_grad_guard();
+        let Some(adapter) = self.adapter.as_ref().filter(|_| self.apart) else {
+            return model.adapt(config, &|module| config.wants(module), seed);
+        };
+        let there = &adapter.config;
+        let sorted = |c: &LoraConfig| c.targets.iter().cloned().collect::<std::collections::BTreeSet<_>>();
+        let same = (there.rank, there.rslora, sorted(there)) == (config.rank, config.rslora, sorted(config));
+        if !same || (there.scale() - config.scale()).abs() > f64::EPSILON {
+            let what = format!("has rank {}, alpha {}, rslora {}, targets {:?}", there.rank, there.alpha, there.rslora, there.targets);
+            let mend =
+                "give `[lora]` the same shape, or merge it first (`collimate ckpt export --merge`) and train a new one on the result";
+            return Err(ModelError::config(adapter.path.join(ADAPTER_CONFIG).display().to_string(), what, mend));
+        }
+        model.adapt(config, &|module| adapter.has(module), seed)?;
+        adapter.read_into(model)?;
+        model.keep_start();
+        Ok(())
     }
 
     /// Whether a scalar head is stored with the trunk: a reward model (`...ForSequenceClassification` of one label) or a critic.
@@ -129,7 +220,7 @@ impl Source {
             }
         };
         let parts = (self.arch.build)(&loader)?;
-        Ok(Model::new(self.arch.name, c.clone(), parts, |norm| ScalarHead::new(norm, c.norm_eps, weight)))
+        self.merged(Model::new(self.arch.name, c.clone(), parts, |norm| ScalarHead::new(norm, c.norm_eps, weight)))
     }
 
     fn loader(&self, kind: Kind) -> Loader<'_> {

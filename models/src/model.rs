@@ -1,12 +1,14 @@
 //! Trunk and head together.
 
+use std::cell::Cell;
+
 use collimate_bridge::DecodeRow;
-use collimate_types::TokenId;
+use collimate_types::{Seed, TokenId};
 use tch::{Device, Kind, Tensor};
 
 use crate::{
-    Block, Ctx, DecodeRows, Head, KvCache, ModelConfig, ModelError, Packed, Param, PrefixKv, Recording, Rope, Saved, Segment, Tape,
-    VocabHead, packed::Span, segment::rerun_backward,
+    AdapterMode, Block, Ctx, DecodeRows, Head, KvCache, Linear, LoraConfig, ModelConfig, ModelError, Packed, Param, PrefixKv, Recording,
+    Rope, Saved, Segment, Tape, VocabHead, packed::Span, segment::rerun_backward,
 };
 
 /// A trunk (embedding and segments) with a head: a language model, or with another head a reward model or a critic. Call everything under a
@@ -22,10 +24,21 @@ pub struct Model<H = VocabHead> {
     head: H,
     rope: Rope,
     kind: Kind,
+    lora: Option<(LoraConfig, Seed)>,
+    mode: Cell<AdapterMode>,
+}
+
+/// Sets a mode back, also where the work panics.
+struct Back<'a>(&'a Cell<AdapterMode>, AdapterMode);
+
+impl Drop for Back<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.1);
+    }
 }
 
 /// One segment's backward.
-type Back = fn(&(dyn Segment + 'static), &Saved, &Tensor, &Ctx<'_>) -> Tensor;
+type BackOf = fn(&(dyn Segment + 'static), &Saved, &Tensor, &Ctx<'_>) -> Tensor;
 
 /// The parts an architecture builds.
 #[derive(Debug)]
@@ -46,7 +59,7 @@ impl<H: Head> Model<H> {
     pub fn new(arch: &'static str, config: ModelConfig, parts: Parts, head: impl FnOnce(Param) -> H) -> Self {
         let kind = parts.embedding.kind();
         let Parts { embedding, segments, norm, rope } = parts;
-        Self { config, arch, embedding, segments, head: head(norm), rope, kind }
+        Self { config, arch, embedding, segments, head: head(norm), rope, kind, lora: None, mode: Cell::default() }
     }
 
     /// Float or Double.
@@ -93,6 +106,71 @@ impl<H: Head> Model<H> {
         self.head.params_mut().into_iter().for_each(Param::freeze);
     }
 
+    /// Takes the model out of training and gives the projections that are wanted (by their modules, such as
+    /// `model.layers.0.self_attn.q_proj`) adapters, which alone are trained. At first they change nothing. `seed` is the address of their
+    /// first values and of their dropout.
+    ///
+    /// # Errors
+    /// When no projection is wanted.
+    pub fn adapt(&mut self, config: &LoraConfig, wanted: &dyn Fn(&str) -> bool, seed: Seed) -> Result<(), ModelError> {
+        self.freeze();
+        self.install(config, wanted, seed)
+    }
+
+    /// The same without taking anything out of training.
+    pub(crate) fn install(&mut self, config: &LoraConfig, wanted: &dyn Fn(&str) -> bool, seed: Seed) -> Result<(), ModelError> {
+        let mut linears = self.linears_mut();
+        if !linears.iter().flat_map(|l| l.modules()).any(wanted) {
+            let there: std::collections::BTreeSet<&str> =
+                linears.iter().flat_map(|l| l.modules()).map(|m| m.rsplit('.').next().unwrap_or(m)).collect();
+            let there = there.into_iter().collect::<Vec<_>>().join(", ");
+            return Err(ModelError::config("lora.targets", "names no projection of this model", format!("it has: {there}")));
+        }
+        linears.iter_mut().for_each(|l| l.adapt(wanted, config, seed));
+        self.lora = Some((config.clone(), seed.fork("dropout", 0)));
+        Ok(())
+    }
+
+    /// The adapters as they are now become what [`AdapterMode::Start`] sees: training goes on from an adapter, not from the bare model.
+    pub fn keep_start(&mut self) {
+        self.linears_mut().into_iter().for_each(Linear::keep_start);
+    }
+
+    /// Makes the adapters a part of the weights, where the weights lie.
+    pub fn merge(&mut self) {
+        self.linears_mut().into_iter().for_each(Linear::merge);
+        self.lora = None;
+    }
+
+    /// The shape of the adapters, if there are any.
+    #[must_use]
+    pub fn lora(&self) -> Option<&LoraConfig> {
+        self.lora.as_ref().map(|(config, _)| config)
+    }
+
+    /// Does some work with the adapters in a mode; afterwards they are in the one before.
+    pub fn with_adapters<T>(&self, mode: AdapterMode, work: impl FnOnce() -> T) -> T {
+        let _back = Back(&self.mode, self.mode.replace(mode));
+        work()
+    }
+
+    /// The mode of the forward and backward passes of an update.
+    #[must_use]
+    pub fn training_mode(&self, update: u64) -> AdapterMode {
+        match &self.lora {
+            Some((config, seed)) if config.dropout > 0.0 => AdapterMode::Training(seed.fork("update", update)),
+            _ => AdapterMode::On,
+        }
+    }
+
+    fn linears_mut(&mut self) -> Vec<&mut Linear> {
+        self.segments.iter_mut().flat_map(|s| s.linears_mut()).collect()
+    }
+
+    fn ctx<'p>(&self, packed: &'p Packed) -> Ctx<'p> {
+        Ctx::new(&self.rope, packed, self.kind, self.mode.get())
+    }
+
     /// The trunk over a packed batch; with a tape, backward can follow.
     ///
     /// # Shapes
@@ -102,7 +180,7 @@ impl<H: Head> Model<H> {
     /// When a token or a position lies outside the model.
     pub fn forward(&self, packed: &Packed, tape: Option<&mut Tape>) -> Result<Tensor, ModelError> {
         self.check(&packed.tokens, &packed.positions)?;
-        let ctx = Ctx::new(&self.rope, packed, self.kind);
+        let ctx = self.ctx(packed);
         let Some(tape) = tape else { return Ok(self.trunk(&packed.token_tensor(), &ctx, |_, _| {})) };
         tape.restart(self, packed.rows());
         let hidden = self.trunk(&packed.token_tensor(), &ctx, |segment, saved| tape.push(segment, saved, packed.rows()));
@@ -116,7 +194,7 @@ impl<H: Head> Model<H> {
     /// As [`Model::forward`].
     pub fn run(&self, packed: &Packed) -> Result<Tensor, ModelError> {
         self.check(&packed.tokens, &packed.positions)?;
-        let ctx = Ctx::new(&self.rope, packed, self.kind);
+        let ctx = self.ctx(packed);
         let embedded = self.embedding.value().index_select(0, &packed.token_tensor());
         Ok(self.segments.iter().fold(embedded, |x, segment| segment.run(&x, &ctx)))
     }
@@ -155,7 +233,7 @@ impl<H: Head> Model<H> {
         Ok(())
     }
 
-    fn backward_with(&self, packed: &Packed, tape: &mut Tape, dhead: &Tensor, back: Back) -> Result<(), ModelError> {
+    fn backward_with(&self, packed: &Packed, tape: &mut Tape, dhead: &Tensor, back: BackOf) -> Result<(), ModelError> {
         if !tape.holds(self.segments.len(), packed.rows()) {
             return Err(ModelError::Batch(format!("the tape does not hold {} rows of {} segments", packed.rows(), self.segments.len())));
         }
@@ -170,7 +248,7 @@ impl<H: Head> Model<H> {
     }
 
     fn backward_through(&self, packed: &Packed, dhead: &Tensor, mut back: impl FnMut(usize, &Tensor, &Ctx<'_>) -> Tensor) {
-        let ctx = Ctx::new(&self.rope, packed, self.kind);
+        let ctx = self.ctx(packed);
         let dx = Tensor::zeros([packed.rows() as i64, self.config.hidden], (self.kind, Device::Cpu));
         let _ = dx.shallow_clone().index_copy_(0, &packed.head_row_tensor(), dhead);
         let dx = (0..self.segments.len()).rev().fold(dx, |dx, segment| {
@@ -231,7 +309,7 @@ impl Model {
         let block = |p: &&[TokenId]| Block { prefix: p.to_vec(), suffixes: Vec::new() };
         let packed = Packed::new(&prompts.iter().map(block).collect::<Vec<_>>())?;
         self.check(&packed.tokens, &packed.positions)?;
-        let ctx = Ctx::new(&self.rope, &packed, self.kind).keeping_kv();
+        let ctx = self.ctx(&packed).keeping_kv();
         let (root, spans, tokens) = (packed.root as i64, &packed.spans, packed.token_tensor());
         let hidden = match keep {
             Some((recording, prompts)) if prompts > 0 => {
@@ -265,7 +343,7 @@ impl Model {
     ) -> Result<Tensor, ModelError> {
         let positions: Vec<i64> = rows.iter().map(|r| r.prefix_len + r.own_len).collect();
         self.check(tokens, &positions)?;
-        let rows = DecodeRows::new(rows, &self.rope, self.kind);
+        let rows = DecodeRows::new(rows, &self.rope, self.kind, self.mode.get());
         let ids: Vec<i64> = tokens.iter().map(|t| i64::from(*t)).collect();
         let mut x = self.embedding.value().index_select(0, &Tensor::from_slice(&ids));
         for (layer, segment) in self.segments.iter().enumerate() {

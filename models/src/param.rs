@@ -24,6 +24,7 @@ pub struct Param {
     grad: RefCell<Option<Tensor>>,
     pieces: Vec<Piece>,
     trainable: bool,
+    adapter: bool,
 }
 
 impl Param {
@@ -31,7 +32,18 @@ impl Param {
     #[must_use]
     pub fn new(value: &Tensor, pieces: Vec<Piece>) -> Self {
         let value = value.set_requires_grad(true);
-        Self { value, grad: RefCell::new(None), pieces, trainable: true }
+        Self { value, grad: RefCell::new(None), pieces, trainable: true, adapter: false }
+    }
+
+    /// The same as a part of an adapter: it is not written with the model.
+    pub(crate) fn of_an_adapter(self) -> Self {
+        Self { adapter: true, ..self }
+    }
+
+    /// Whether it is a part of an adapter.
+    #[must_use]
+    pub fn is_adapter(&self) -> bool {
+        self.adapter
     }
 
     /// The value. It requires grad, so that a segment can be rerun under autograd; run everything else under a no-grad guard.
@@ -73,6 +85,12 @@ impl Param {
     pub fn grad(&self) -> Tensor {
         let mut grad = self.grad.borrow_mut();
         grad.get_or_insert_with(|| self.value.detach().zeros_like()).shallow_clone()
+    }
+
+    /// Whether a gradient was accumulated since the parameter was made.
+    #[must_use]
+    pub fn has_grad(&self) -> bool {
+        self.grad.borrow().is_some()
     }
 
     /// The gradient buffer, or one to be thrown away if the parameter is not trained.

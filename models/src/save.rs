@@ -7,12 +7,17 @@ use serde_json::{Value, json};
 
 use crate::{Head, Model, ModelError, arch, tensor_file::write_tensors};
 
-/// Writes `model.safetensors` in float32, every tensor under its Hugging Face name. A tied head is not written twice.
+/// Writes `model.safetensors` in float32, every tensor under its Hugging Face name. A tied head is not written twice; adapters are not
+/// written ([`crate::peft::write_adapter`] does that).
 ///
 /// # Errors
 /// When writing fails.
 pub fn write_weights<H: Head>(model: &Model<H>, out: &mut dyn io::Write) -> Result<(), ModelError> {
-    let pieces = model.params().into_iter().flat_map(|p| p.pieces().iter().map(move |piece| (piece.name.clone(), p.piece(piece))));
+    let pieces = model
+        .params()
+        .into_iter()
+        .filter(|p| !p.is_adapter())
+        .flat_map(|p| p.pieces().iter().map(move |piece| (piece.name.clone(), p.piece(piece))));
     // transformers asks for this key and refuses files without it.
     write_tensors(out, &pieces.collect::<Vec<_>>(), &BTreeMap::from([("format".to_owned(), "pt".to_owned())]))
 }

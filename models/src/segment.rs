@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use tch::Tensor;
 
-use crate::{Ctx, DecodeRows, KvCache, ModelError, Param};
+use crate::{Ctx, DecodeRows, KvCache, Linear, ModelError, Param};
 
 /// What a forward pass keeps for its backward pass.
 #[derive(Debug)]
@@ -42,6 +42,11 @@ pub trait Segment: Debug + Send {
 
     /// The parameters, to be frozen.
     fn params_mut(&mut self) -> Vec<&mut Param>;
+
+    /// The projections that can carry an adapter, always in the same order: none by default.
+    fn linears_mut(&mut self) -> Vec<&mut Linear> {
+        Vec::new()
+    }
 
     /// Widths of the tensors that `forward` and `decode` save: the input's alone by default.
     fn saved_widths(&self, hidden: i64) -> Vec<i64> {

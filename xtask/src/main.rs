@@ -1,8 +1,9 @@
-//! The tasks of the house: `cargo xtask setup | demo | test | faults | simulate | ci | tidy | fmt`.
+//! The tasks of the house: `cargo xtask setup | demo | test | faults | algorithm | simulate | ci | tidy | fmt`.
 //!
 //! This crate depends on nothing but the standard library, so that it compiles in seconds on a machine that has
 //! nothing yet, and it never links LibTorch: it is what brings LibTorch.
 
+mod added;
 mod checkout;
 mod ci;
 mod demo;
@@ -28,6 +29,7 @@ const USAGE: &str = "usage: cargo xtask TASK
   demo [--seed N] [--again]  set-up, build, then `collimate demo`
   test [CARGO TEST ARGS]   set-up, build, every test
   faults [--json] [--seed N] [ROW..]  every row of the table of faults, injected and counted (docs/reliability.md)
+  algorithm                a stored algorithm is added to a copy, one file and one word, and trains three steps
   simulate [--seeds N] [--from N] | seed=N  a whole run under random faults, from seeds
   ci [--no-test]           fmt, tidy, clippy, docs, deny and the tests, as on the build machine
   tidy                     the rules that no compiler checks
@@ -57,6 +59,7 @@ fn run(here: &Checkout, task: &str, rest: &[String]) -> Done<bool> {
         ("demo", _) => demo::run(here, rest)?,
         ("test", _) => test::run(here, rest)?,
         ("faults", _) => programs::faults(here, rest)?,
+        ("algorithm", []) => added::run(here)?,
         ("simulate", _) => programs::simulate(here, rest)?,
         ("ci", []) => ci::run(here, true)?,
         ("ci", ["--no-test"]) => ci::run(here, false)?,

@@ -22,6 +22,7 @@ use crate::bench::{
     floor::Floor,
     questions, spread,
 };
+use crate::config::{LoraSection, Recipe};
 use crate::exit::{Code, Exit, OrExit, refused};
 use crate::{machine, session, trace};
 
@@ -55,7 +56,16 @@ pub(super) fn bench(args: &BenchGrpoArgs) -> Result<Code, Exit> {
     let threads = session::start_libtorch(args.threads);
     let opened = session::open_model(&args.model)?;
     let prompts = questions(&opened.tokenizer, &args.data, args.prompts * (args.steps + 1))?;
-    let model = session::load(&opened.source)?;
+    let model = match args.lora {
+        0 => session::load(&opened.source)?,
+        rank => {
+            let recipe = Recipe { lora: LoraSection { rank, alpha: 2.0 * rank as f64, ..LoraSection::default() }, ..Recipe::default() };
+            let config = recipe.lora().unwrap_or_else(|| unreachable!("a rank above 0 is an adapter"));
+            let mut model = session::load(&opened.source)?;
+            opened.source.adapt(&mut model, &config, Seed(1)).or_model()?;
+            model
+        }
+    };
     let mut bench = Bench::new(args, &model, &opened.tokenizer)?;
     let before = Ceilings::measure();
     let (mut phases, mut batches, mut faults) = (Vec::new(), Vec::new(), Vec::new());

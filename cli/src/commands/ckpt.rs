@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::args::Ckpt;
 use crate::exit::{Code, Exit, OrExit};
-use crate::run::export;
+use crate::run::{export, export_adapter};
 use crate::session;
 
 /// Looks at checkpoints.
@@ -15,9 +15,13 @@ pub(crate) fn ckpt(args: &Ckpt) -> Result<Code, Exit> {
     match args {
         Ckpt::Ls { run, json } => list(run, *json),
         Ckpt::Verify { path, json } => verify_all(path, *json),
-        Ckpt::Export { source, dir } => {
+        Ckpt::Export { source, dir, merge } => {
             session::start_libtorch(0);
             let opened = session::open_model(source)?;
+            if let Some(adapter) = opened.source.adapter().filter(|_| !merge) {
+                export_adapter(adapter, &opened.source.path, &opened.tokenizer, dir)?;
+                return Ok(Code::Done);
+            }
             let model = session::load(&opened.source)?;
             export(&model, &opened.tokenizer, dir)?;
             Ok(Code::Done)

@@ -20,7 +20,7 @@ pub(crate) fn generate(args: &GenerateArgs) -> Result<Code, Exit> {
     if args.group == 0 || args.slots == 0 {
         return Err(refused("--group and --slots must be 1 or more"));
     }
-    let opened = session::open_model(&args.model)?;
+    let opened = session::open_with_adapter(&args.model, args.adapter.as_deref())?;
     let prompts = prompts(args, &opened.tokenizer)?;
     session::start_libtorch(args.threads);
     let model = session::load(&opened.source)?;

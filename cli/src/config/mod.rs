@@ -31,7 +31,7 @@ pub use field::OnResume;
 pub use load::{Loaded, Purpose, load};
 pub use recipe::{AlgorithmSection, Recipe};
 pub use sections::{
-    CheckpointSection, EvalSection, LearnerSection, LogSection, ModelSection, RewardPolicySection, RolloutSection, RunSection,
+    CheckpointSection, EvalSection, LearnerSection, LogSection, LoraSection, ModelSection, RewardPolicySection, RolloutSection, RunSection,
     SamplingSection,
 };
 pub use shorthand::reward_key;

@@ -1,14 +1,15 @@
 //! A recipe with every key set.
 
 use collimate_datasets::DataConfig;
+use collimate_models::LoraConfig;
 use collimate_rewards::RewardSpec;
 use collimate_types::Sampling;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::sections::{
-    CheckpointSection, CriticSection, EvalSection, LearnerSection, LogSection, ModelSection, RewardPolicySection, RolloutSection,
-    RunSection, SamplingSection,
+    CheckpointSection, CriticSection, EvalSection, LearnerSection, LogSection, LoraSection, ModelSection, RewardPolicySection,
+    RolloutSection, RunSection, SamplingSection,
 };
 
 /// A recipe.
@@ -33,6 +34,8 @@ pub struct Recipe {
     pub learner: LearnerSection,
     /// `[critic]`
     pub critic: CriticSection,
+    /// `[lora]`
+    pub lora: LoraSection,
     /// `[eval]`
     pub eval: EvalSection,
     /// `[checkpoint]`
@@ -95,6 +98,9 @@ impl Recipe {
         open(&mut self.learner.micro_tokens, MICRO_TOKENS);
         open(&mut self.learner.tape_mb, free_memory.map_or(TAPE_MB, |free| (free >> 20) as usize * 2 / 5).max(1));
         open(&mut self.eval.max_new_tokens, self.sampling.max_new_tokens);
+        if self.lora.alpha == 0.0 {
+            self.lora.alpha = 2.0 * self.lora.rank as f64;
+        }
         self
     }
 
@@ -112,6 +118,19 @@ impl Recipe {
             max_new_tokens: s.max_new_tokens,
             min_new_tokens: s.min_new_tokens,
         }
+    }
+
+    /// The adapters that are trained, if it is adapters.
+    #[must_use]
+    pub fn lora(&self) -> Option<LoraConfig> {
+        let l = &self.lora;
+        (l.rank > 0).then(|| LoraConfig {
+            rank: l.rank as i64,
+            alpha: l.alpha,
+            dropout: l.dropout,
+            targets: l.targets.clone(),
+            rslora: l.rslora,
+        })
     }
 
     /// How held-out questions are answered.

@@ -64,6 +64,13 @@ pub(super) static RULES: &[Rule] = &[
         },
     },
     Rule {
+        key: "lora.targets",
+        reads: &["lora.rank"],
+        help: "name projections such as q_proj and v_proj, or set lora.rank = 0 to train every weight",
+        always: false,
+        broken: |r| (r.lora.rank > 0 && r.lora.targets.is_empty()).then(|| "there are adapters and no projection to adapt".into()),
+    },
+    Rule {
         key: "run.name",
         reads: &[],
         help: "use letters, digits, `-`, `_` and `.`, not starting with a dot",

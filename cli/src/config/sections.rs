@@ -138,6 +138,26 @@ section! {
 }
 
 section! {
+    /// Low-rank adapters (LoRA): with a rank, the weights stay as they are and only the adapters are trained and saved, in PEFT's layout. The
+    /// reference is the same model with the adapters switched off.
+    LoraSection = "lora" {
+        /// The rank of the adapters; 0 = no adapters, every weight is trained. A rate of about ten times `learner.lr` without adapters is usual.
+        rank: usize = 0, Mark::OPTIONAL;
+        /// The adapters' product is multiplied with alpha / rank.
+        alpha: f64 = 0.0, Mark::OPTIONAL.limit(AtLeast(0.0)).auto("twice the rank");
+        /// The share of an adapter's inputs that is set to zero in training passes. With it no pass can take the sampler's activations.
+        dropout: f64 = 0.0, Mark::OPTIONAL.limit(FromBelow(0.0, 1.0));
+        /// Which projections have an adapter, by their names in Hugging Face checkpoints.
+        targets: Vec<String> = TARGETS.map(str::to_owned).to_vec(), Mark::OPTIONAL.limit(NotEmpty);
+        /// Multiply with alpha / √rank instead (rsLoRA): the size of activations then does not depend on the rank.
+        rslora: bool = false, Mark::OPTIONAL;
+    }
+}
+
+/// The projections that have an adapter where the recipe does not say.
+const TARGETS: [&str; 7] = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
+
+section! {
     /// Held-out evaluation on rows that are never trained on: greedy answers to questions, or the loss and accuracy of given data.
     EvalSection = "eval" {
         /// Before the first step, every so many steps, and at the end; 0 = never.
@@ -371,7 +391,7 @@ const REWARD: Section = Section {
 };
 
 /// All sections, in the order in which a recipe is written.
-pub(super) fn all() -> [Section; 13] {
+pub(super) fn all() -> [Section; 14] {
     [
         RunSection::SECTION,
         ModelSection::SECTION,
@@ -383,6 +403,7 @@ pub(super) fn all() -> [Section; 13] {
         RewardPolicySection::SECTION,
         LearnerSection::SECTION,
         CriticSection::SECTION,
+        LoraSection::SECTION,
         EvalSection::SECTION,
         CheckpointSection::SECTION,
         LogSection::SECTION,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use collimate_algorithms::{Algorithm, KnobError, Method, Needs};
+use collimate_algorithms::{Algorithm, Family, KnobError, Method, Needs};
 use collimate_datasets::{DataError, Measure, load_as};
 use collimate_learners::{LearnerConfig, OptimizerConfig, Schedule, Shape};
 use collimate_rewards::RewardSet;
@@ -45,6 +45,7 @@ pub fn build(loaded: &Loaded) -> Result<Job, Diagnostics> {
         sampling: Arc::new(recipe.sampling()),
         eval_rows: recipe.eval.rows,
         learner: learner(&recipe),
+        lora: recipe.lora(),
         tape_bytes: recipe.learner.tape_mb << 20,
         shuffle: recipe.data.shuffle,
         keep: recipe.checkpoint.keep,
@@ -87,7 +88,8 @@ fn online(loaded: &Loaded, recipe: &Recipe, algorithm: Box<dyn Algorithm>, seed:
         critic: super::critic::job(recipe, algorithm.as_ref(), &learner(recipe), seed),
         algorithm,
         eval_sampling: Arc::new(recipe.eval_sampling()),
-        reuse: recipe.learner.reuse_rollout != "off",
+        // The sampler draws without dropout, so its activations are not those of a training pass with it.
+        reuse: recipe.learner.reuse_rollout != "off" && recipe.lora().is_none_or(|l| l.dropout == 0.0),
         rewards,
         lanes: collimate_rewards::lanes(&recipe.reward),
         judge_bytes: crate::judges::weight_bytes(&recipe.reward),
@@ -106,6 +108,10 @@ fn given_part(loaded: &Loaded, recipe: &Recipe, method: Method, seed: Seed, faul
     if !recipe.reward.is_empty() {
         let problem = loaded.problem("reward", format!("`{name}` learns from {}: no reward is asked", method.card().family.data()));
         faults.push(problem.help("take the `[[reward]]` tables out of the recipe"));
+    }
+    if method.card().family == Family::Comparisons && recipe.lora.rank > 0 {
+        let problem = loaded.problem("lora.rank", format!("`{name}` trains a new head besides, which an adapter's files do not hold"));
+        faults.push(problem.help("set lora.rank = 0"));
     }
     let mut roles = vec![Role::Learner];
     roles.extend(method.needs().reference.then_some(Role::Reference));

@@ -6,13 +6,14 @@ use std::path::Path;
 
 use collimate_controller::{Controller, ControllerState};
 use collimate_learners::LearnerState;
-use collimate_models::{Head, Model, TensorFile, config_json, generation_config_json, write_weights};
+use collimate_models::{Head, Model, PeftDir, TensorFile, config_json, generation_config_json, write_weights};
 use collimate_store::{Blob, Checkpoint, CheckpointMeta, StoreError, hash_bytes};
 use collimate_text::Tokenizer;
 use serde::{Deserialize, Serialize};
 
 use super::Driver;
 use super::frame::Notes;
+use super::weights;
 use crate::exit::{Code, Exit, OrExit};
 use crate::{machine, session};
 
@@ -35,6 +36,9 @@ struct State {
     train: String,
     heldout: String,
     tokens: u64,
+    /// Content of the weights that adapters stand on, if only those are trained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    base: Option<String>,
 }
 
 /// The files that make a directory a Hugging Face model, in a fixed order.
@@ -74,7 +78,8 @@ impl Driver<'_> {
         let notes = if frame.closed { frame.now.clone() } else { frame.boundary.clone() };
         let [train, heldout] = self.work.data().map(str::to_owned);
         let (controller, learner, tokens) = (frame.controller.state(), self.work.learner(), frame.summary.tokens);
-        let state = State { controller, learner, critic: self.work.critic(), notes, train, heldout, tokens };
+        let base = self.work.base().map(str::to_owned);
+        let state = State { controller, learner, critic: self.work.critic(), notes, train, heldout, tokens, base };
         let meta = CheckpointMeta {
             versions: versions(frame.job.threads),
             config_hash: hash_bytes(frame.job.files.config.as_bytes()),
@@ -113,6 +118,11 @@ impl Driver<'_> {
                 return Err(Exit { code: Code::Refused, message: Some(message) });
             }
         }
+        if state.base.as_deref() != self.work.base() {
+            let message = "the base model has changed since the checkpoint; put it back, or start a new run".to_owned();
+            return Err(Exit { code: Code::Refused, message: Some(message) });
+        }
+        self.work.restore_adapters(&checkpoint.dir)?;
         let moments = TensorFile::open(&checkpoint.path(OPTIMIZER)).or_model()?;
         self.work.restore(&moments, state.learner)?;
         self.work.restore_critic(checkpoint, state.critic)?;
@@ -127,9 +137,13 @@ impl Driver<'_> {
     }
 }
 
-/// Whether every weight of a model is finite.
+/// Whether every weight of a model that is trained is finite.
 pub(crate) fn finite<H: Head>(model: &Model<H>) -> bool {
-    model.params().iter().all(|p| f64::try_from(p.value().detach().sum(tch::Kind::Double)).is_ok_and(f64::is_finite))
+    model
+        .params()
+        .iter()
+        .filter(|p| p.trainable())
+        .all(|p| f64::try_from(p.value().detach().sum(tch::Kind::Double)).is_ok_and(f64::is_finite))
 }
 
 /// What makes a resumed run differ in its bits, if anything does.
@@ -142,13 +156,24 @@ pub(crate) fn differences(checkpoint: &Checkpoint, threads: usize) -> Vec<String
 
 /// Writes a model as a Hugging Face directory that must not exist yet: into a temporary one first, then one rename.
 pub(crate) fn export(model: &Model, tokenizer: &Tokenizer, dir: &Path) -> Result<(), Exit> {
+    export_blobs(model_blobs(model, tokenizer), dir)
+}
+
+/// Writes an adapter, as it is, as a directory in PEFT's layout that must not exist yet.
+pub(crate) fn export_adapter(adapter: &PeftDir, base: &Path, tokenizer: &Tokenizer, dir: &Path) -> Result<(), Exit> {
+    let mut blobs = weights::adapter_files(adapter, base)?;
+    blobs.extend(tokenizer.files().into_iter().map(|(name, bytes)| Blob::bytes(name, bytes)));
+    export_blobs(blobs, dir)
+}
+
+fn export_blobs(blobs: Vec<Blob<'_>>, dir: &Path) -> Result<(), Exit> {
     if dir.exists() {
         return Err(crate::exit::refused(format!("`{}` exists already; give a new name", dir.display())));
     }
     let temp = dir.with_added_extension("tmp");
     let failed = |e: io::Error| Exit { code: Code::Failed, message: Some(format!("cannot write `{}`: {e}", temp.display())) };
     std::fs::create_dir_all(&temp).map_err(failed)?;
-    for mut blob in model_blobs(model, tokenizer) {
+    for mut blob in blobs {
         let mut file = io::BufWriter::with_capacity(1 << 20, std::fs::File::create(temp.join(&blob.path)).map_err(failed)?);
         (blob.write)(&mut file).map_err(failed)?;
         file.into_inner().map_err(|e| failed(e.into_error()))?.sync_all().map_err(failed)?;

@@ -1,6 +1,7 @@
 //! The run loop: the controller's commands are carried out in this process, whatever the run learns from.
 
 use std::collections::VecDeque;
+use std::path::Path;
 
 use collimate_controller::{Command, Controller, Event, Outcome};
 use collimate_learners::LearnerState;
@@ -35,6 +36,15 @@ pub(crate) trait Work {
 
     /// The files of a checkpoint that are of the model and its optimizer.
     fn blobs<'s>(&'s self, tokenizer: &'s Tokenizer) -> Vec<Blob<'s>>;
+
+    /// The content of the weights that adapters stand on, if only those are trained.
+    fn base(&self) -> Option<&str>;
+
+    /// Reads the adapters of a checkpoint, if adapters are trained.
+    ///
+    /// # Errors
+    /// With code 3 when they are of another shape.
+    fn restore_adapters(&mut self, checkpoint: &Path) -> Result<(), Exit>;
 
     /// The numbers of the learner.
     fn learner(&self) -> LearnerState;

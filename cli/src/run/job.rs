@@ -6,6 +6,7 @@ use std::sync::Arc;
 use collimate_algorithms::{Algorithm, Card};
 use collimate_datasets::Split;
 use collimate_learners::LearnerConfig;
+use collimate_models::LoraConfig;
 use collimate_rewards::RewardSet;
 use collimate_types::{FlowPlan, Sampling, Seed};
 
@@ -26,6 +27,8 @@ pub struct Job {
     pub eval_rows: usize,
     /// How a batch is learnt from.
     pub learner: LearnerConfig,
+    /// The adapters, if only they are trained.
+    pub lora: Option<LoraConfig>,
     /// Bytes for activations that are kept for the backward pass.
     pub tape_bytes: usize,
     /// Whether epochs are shuffled.

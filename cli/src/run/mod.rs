@@ -26,9 +26,10 @@ pub(crate) mod reference;
 mod signals;
 mod start;
 mod timers;
+mod weights;
 
 pub use build::{build, refuse};
-pub(crate) use checkpoint::{differences, export};
+pub(crate) use checkpoint::{differences, export, export_adapter};
 pub use driver::{Driver, Summary};
 pub use evaluate::{Evaluated, Evaluation, Sample};
 pub(crate) use given::Reference;

@@ -1,24 +1,26 @@
 //! The hops of online reinforcement learning: answers are drawn, judged, credited and learnt from.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use collimate_actors::{ActorError, Engine, Progress, mismatch};
 use collimate_controller::{Command, Event};
 use collimate_datasets::Order;
 use collimate_learners::{LearnerState, PolicyLearner, Told};
-use collimate_models::{Model, Recording, Tape, TensorFile};
+use collimate_models::{AdapterMode, Model, Recording, Tape, TensorFile};
 use collimate_rewards::score_all;
 use collimate_store::{Blob, Checkpoint};
 use collimate_text::Tokenizer;
 use collimate_types::{BatchId, CreditedBatch, Metrics, RolloutBatch, RolloutGroup, ScoredGroup, StepReport, WeightsVersion};
 
-use super::checkpoint::{OPTIMIZER, finite, model_blobs};
+use super::checkpoint::{OPTIMIZER, finite};
 use super::critic::Critic;
 use super::driver::Work;
 use super::frame::Frame;
 use super::greedy::{self, Greedy};
 use super::job::OnlineJob;
+use super::weights::{self, Base};
 use super::{Evaluation, Job, measure, reference};
 use crate::exit::{Code, Exit, OrExit};
 use crate::machine;
@@ -28,7 +30,9 @@ use crate::session::{self, Opened};
 pub(super) struct Online<'a> {
     job: &'a OnlineJob,
     model: Model,
-    /// The reference, if the algorithm needs one.
+    /// What the adapters stand on, if only they are trained.
+    base: Option<Base>,
+    /// The reference, if the algorithm needs one; with adapters it is the policy as it was at the start.
     reference: Option<Model>,
     learner: PolicyLearner,
     critic: Option<Critic>,
@@ -58,8 +62,9 @@ impl<'a> Online<'a> {
     /// When a model is refused.
     pub(super) fn open(job: &'a Job, part: &'a OnlineJob, opened: &Opened, checkpoint: Option<&Checkpoint>) -> Result<Self, Exit> {
         let critic = part.critic.as_ref().map(|c| Critic::open(c, checkpoint, &opened.source)).transpose()?;
-        let model = session::load(&opened.source)?;
-        let reference = if part.algorithm.needs().reference {
+        let mut model = session::load(&opened.source)?;
+        let base = weights::adapt(job, &opened.source, &mut model)?;
+        let reference = if part.algorithm.needs().reference && base.is_none() {
             let mut reference = session::load(&session::open_model(&job.files.model)?.source)?;
             reference.freeze();
             Some(reference)
@@ -70,6 +75,7 @@ impl<'a> Online<'a> {
             job: part,
             learner: PolicyLearner::new(&model, job.learner),
             model,
+            base,
             reference,
             critic,
             order: Order::new(&part.split.train, job.seed.fork("data", 0), job.shuffle),
@@ -105,7 +111,7 @@ impl Work for Online<'_> {
 
     fn blobs<'s>(&'s self, tokenizer: &'s Tokenizer) -> Vec<Blob<'s>> {
         let (learner, model) = (&self.learner, &self.model);
-        let mut blobs = model_blobs(model, tokenizer);
+        let mut blobs = weights::blobs(model, self.base.as_ref(), tokenizer);
         blobs.push(Blob::new(OPTIMIZER, |out| learner.optimizer().write(model, out).map_err(io::Error::other)));
         blobs.extend(self.critic.iter().flat_map(Critic::blobs));
         blobs
@@ -121,6 +127,14 @@ impl Work for Online<'_> {
 
     fn restore_critic(&mut self, checkpoint: &Checkpoint, state: Option<LearnerState>) -> Result<(), Exit> {
         self.critic.as_mut().map_or(Ok(()), |c| c.restore(checkpoint, state))
+    }
+
+    fn base(&self) -> Option<&str> {
+        self.base.as_ref().map(|b| b.digest.as_str())
+    }
+
+    fn restore_adapters(&mut self, checkpoint: &Path) -> Result<(), Exit> {
+        weights::restore(&self.model, checkpoint)
     }
 
     fn learner(&self) -> LearnerState {
@@ -205,9 +219,11 @@ impl Online<'_> {
 
     fn reference(&mut self, frame: &mut Frame<'_>, step: u64, groups: Vec<ScoredGroup>) -> Result<Event, Exit> {
         frame.ui.phase("reference");
-        if let Some(model) = &self.reference {
+        if self.job.algorithm.needs().reference {
+            let model = self.reference.as_ref().unwrap_or(&self.model);
             let (temperature, budget) = (frame.job.sampling.temperature, frame.job.learner.micro_tokens);
-            self.step.reference = frame.timers.time("reference", || reference::logp(model, &groups, temperature, budget)).or_failed()?;
+            let work = || model.with_adapters(AdapterMode::Start, || reference::logp(model, &groups, temperature, budget));
+            self.step.reference = frame.timers.time("reference", work).or_failed()?;
         }
         Ok(Event::Referenced { step, groups })
     }

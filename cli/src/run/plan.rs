@@ -55,6 +55,7 @@ pub(crate) fn plan(job: &Job, opened: &Opened) -> Result<Value, Exit> {
         "memory_mb": memory.iter().map(|(name, bytes)| ((*name).to_owned(), json!(bytes >> 20))).collect::<serde_json::Map<_, _>>(),
         "memory_total_mb": total >> 20, "memory_free_mb": machine::free_memory().map(|b| b >> 20),
         "micro_tokens": job.learner.micro_tokens, "slots": job.plan.slots, "tape_mb": job.tape_bytes >> 20, "reuse_rollout": reuse,
+        "lora": job.lora,
     }))
 }
 
@@ -93,7 +94,9 @@ fn memory(job: &Job, opened: &Opened, lengths: Lengths) -> Vec<(&'static str, u6
     // What a decoder layer keeps of a row: input, q, k and v, gate and up.
     let layer = config.hidden + (config.heads + 2 * config.kv_heads) * config.head_dim + 2 * config.intermediate;
     let row = (config.layers as i64 * layer * 4) as u64;
-    let mut all = vec![("weights", weights), ("gradients", weights), ("moments", 2 * weights)];
+    let trained = super::weights::trained_bytes(job, &opened.source);
+    let adapters = if job.lora.is_some() { trained } else { 0 };
+    let mut all = vec![("weights", weights), ("adapters", adapters), ("gradients", trained), ("moments", 2 * trained)];
     let (reference, kept, head_rows) = match &job.part {
         Part::Online(part) => {
             let (slots, new) = (job.plan.slots, job.sampling.max_new_tokens);
@@ -118,7 +121,7 @@ fn memory(job: &Job, opened: &Opened, lengths: Lengths) -> Vec<(&'static str, u6
             (part.reference() == Reference::EveryStep, step * row as f64, 0)
         }
     };
-    all.push(("reference", if reference { weights } else { 0 }));
+    all.push(("reference", if reference && job.lora.is_none() { weights } else { 0 }));
     all.push(("activations", (kept as u64).min(job.tape_bytes as u64)));
     all.push(("logits", (head_rows.max(256) as i64 * config.vocab * 4) as u64));
     all

@@ -6,7 +6,7 @@ use collimate_store::{Checkpoint, RunDir};
 
 use super::driver::{Parts, Work};
 use super::online::Online;
-use super::{Board, Driver, Job, Part, Signals, Summary, Ui, differences};
+use super::{Board, Driver, Job, Part, Signals, Summary, Ui, differences, weights};
 use crate::config::{Layer, OnResume, Purpose, diff, load as load_config};
 use crate::exit::{Code, Exit, OrExit, refused};
 use crate::{machine, session};
@@ -45,11 +45,12 @@ pub fn start(job: &Job, begin: Begin) -> Result<Summary, Exit> {
         }
         Begin::Resume => open(&path, job)?,
     };
-    let source = checkpoint.as_ref().map_or_else(|| job.files.model.clone(), |c| c.dir.clone());
+    let source = weights::source(job, checkpoint.as_ref());
     session::start_libtorch(job.threads);
     // LibTorch's own generator is part of a checkpoint: it too starts from the run's seed.
     tch::manual_seed(job.seed.fork("libtorch", 0).0 as i64);
-    let opened = session::open_model(&source)?;
+    let mut opened = session::open_model(&source)?;
+    opened.source.keep_adapter_apart(job.lora.is_some());
     super::plan::check_context(job, &opened)?;
     // What can be refused is refused before the name is taken.
     let work: Box<dyn Work + '_> = match &job.part {
@@ -61,7 +62,7 @@ pub fn start(job: &Job, begin: Begin) -> Result<Summary, Exit> {
         None => RunDir::create(&job.files.root, &job.files.name).or_refused()?,
     };
     let run = run.keeping(job.keep);
-    if let Err(error) = run.check_space(needed_bytes(opened.source.weight_bytes() + work.more_weight_bytes())) {
+    if let Err(error) = run.check_space(needed_bytes(job, &opened.source, work.more_weight_bytes())) {
         // Nothing has begun: the name is free again.
         if begin == Begin::New {
             let _ = std::fs::remove_dir_all(run.path());
@@ -154,8 +155,8 @@ fn check_changes(run: &RunDir, job: &Job) -> Result<(), Exit> {
     Err(Exit { code: Code::Refused, message: Some(message) })
 }
 
-/// Bytes of one checkpoint: weights and both moments, with room for the rest.
-fn needed_bytes(weights: usize) -> u64 {
-    let bytes = 3 * weights as u64;
+/// Bytes of one checkpoint: what is trained (`more` beside the policy) and both moments, with room for the rest.
+fn needed_bytes(job: &Job, source: &collimate_models::Source, more: usize) -> u64 {
+    let bytes = 3 * (weights::trained_bytes(job, source) + more as u64);
     bytes + bytes / 20 + (16 << 20)
 }

@@ -156,7 +156,8 @@ impl GivenLearner {
             for rows in rows.chunks(part) {
                 let _span = tracing::trace_span!("update").entered();
                 let before = state.clone();
-                let passed = self.pass(model, (objective, state), rows)?;
+                let mode = model.training_mode(self.updater.attempts());
+                let passed = model.with_adapters(mode, || self.pass(model, (objective, &mut *state), rows))?;
                 let made = self.updater.update(model, &passed, &mut totals);
                 if !matches!(made, Ok(true)) {
                     *state = before;

@@ -9,7 +9,8 @@ use tch::Tensor;
 
 use super::{Arch, Layout};
 use crate::{
-    Ctx, DecodeRows, KvCache, Linear, ModelConfig, ModelError, Param, Rope, Saved, Segment, attention, load::Loader, model::Parts, rope,
+    AdapterPass, Ctx, DecodeRows, KvCache, Linear, ModelConfig, ModelError, Param, Rope, Saved, Segment, attention, load::Loader,
+    model::Parts, rope,
 };
 
 /// The card of the architecture.
@@ -43,9 +44,9 @@ impl Layer {
         x.rms_norm(x.size()[1], Some(weight.value()), self.eps)
     }
 
-    fn mlp(&self, h: &Tensor) -> Tensor {
-        let gate_up = self.gate_up.forward(&self.norm(h, &self.mlp_norm)).chunk(2, -1);
-        h + self.down.forward(&(gate_up[0].silu() * &gate_up[1]))
+    fn mlp(&self, h: &Tensor, pass: &AdapterPass) -> Tensor {
+        let gate_up = self.gate_up.forward(&self.norm(h, &self.mlp_norm), pass).chunk(2, -1);
+        h + self.down.forward(&(gate_up[0].silu() * &gate_up[1]), pass)
     }
 }
 
@@ -55,16 +56,16 @@ impl Layer {
 impl Layer {
     fn forward_by_hand(&self, x: &Tensor, ctx: &Ctx<'_>) -> Result<(Tensor, Saved), BridgeError> {
         let DecodeShape { heads, kv_heads, .. } = self.shape;
-        let qkv = self.qkv.forward(&rms_norm(x, self.attention_norm.value(), self.eps)?);
+        let qkv = self.qkv.forward(&rms_norm(x, self.attention_norm.value(), self.eps)?, &ctx.adapters);
         rotate_heads(&qkv, heads + kv_heads, (&ctx.cos, &ctx.sin), false)?;
         let [q, k, v] = self.heads_of(&qkv);
         if let Some(kept) = &ctx.kv {
             kept.borrow_mut().push((k.shallow_clone(), v.shallow_clone()));
         }
         let attended = attention::packed(&q, &k, &v, ctx);
-        let h = self.out.forward(&attended).g_add_(x);
-        let gate_up = self.gate_up.forward(&rms_norm(&h, self.mlp_norm.value(), self.eps)?);
-        let y = self.down.forward(&silu_mul(&gate_up)?).g_add_(&h);
+        let h = self.out.forward(&attended, &ctx.adapters).g_add_(x);
+        let gate_up = self.gate_up.forward(&rms_norm(&h, self.mlp_norm.value(), self.eps)?, &ctx.adapters);
+        let y = self.down.forward(&silu_mul(&gate_up)?, &ctx.adapters).g_add_(&h);
         Ok((y, Saved::Tensors(vec![x.shallow_clone(), qkv, gate_up])))
     }
 
@@ -75,19 +76,19 @@ impl Layer {
         let attended = graph.detach();
         let dh = dy.copy();
         {
-            let h = self.out.forward(&attended).g_add_(x);
-            let dact = self.down.input_gradient(dy);
+            let h = self.out.forward(&attended, &ctx.adapters).g_add_(x);
+            let dact = self.down.input_gradient(dy, &ctx.adapters);
             let (act, dgate_up) = silu_mul_backward(gate_up, &dact)?;
-            self.down.accumulate(&act, dy);
+            self.down.accumulate(&act, dy, &ctx.adapters);
             let normed = rms_norm(&h, self.mlp_norm.value(), self.eps)?;
-            let dnormed = self.gate_up.backward(&normed, &dgate_up);
+            let dnormed = self.gate_up.backward(&normed, &dgate_up, &ctx.adapters);
             rms_norm_backward(&h, self.mlp_norm.value(), self.eps, &dnormed, &dh, &self.mlp_norm.grad_or_scratch())?;
         }
-        let dattended = self.out.backward(&attended, &dh);
+        let dattended = self.out.backward(&attended, &dh, &ctx.adapters);
         let dqkv = attention_backward(&leaf, &graph, &dattended);
         rotate_heads(&dqkv, heads + kv_heads, (&ctx.cos, &ctx.sin), true)?;
         let normed = rms_norm(x, self.attention_norm.value(), self.eps)?;
-        let dnormed = self.qkv.backward(&normed, &dqkv);
+        let dnormed = self.qkv.backward(&normed, &dqkv, &ctx.adapters);
         rms_norm_backward(x, self.attention_norm.value(), self.eps, &dnormed, &dh, &self.attention_norm.grad_or_scratch())?;
         Ok(dh)
     }
@@ -130,21 +131,21 @@ fn kernels<T>(result: Result<T, BridgeError>) -> T {
 
 impl Segment for Layer {
     fn run(&self, x: &Tensor, ctx: &Ctx<'_>) -> Tensor {
-        let [q, k, v] = self.heads_of(&self.qkv.forward(&self.norm(x, &self.attention_norm)));
+        let [q, k, v] = self.heads_of(&self.qkv.forward(&self.norm(x, &self.attention_norm), &ctx.adapters));
         let angles = (&ctx.cos, &ctx.sin);
         let (q, k) = (rope::rotate(&q, angles), rope::rotate(&k, angles));
-        let h = x + self.out.forward(&attention::packed(&q, &k, &v, ctx));
-        self.mlp(&h)
+        let h = x + self.out.forward(&attention::packed(&q, &k, &v, ctx), &ctx.adapters);
+        self.mlp(&h, &ctx.adapters)
     }
 
     fn decode(&self, x: &Tensor, rows: &DecodeRows, cache: &KvCache, layer: usize) -> Result<(Tensor, Saved), ModelError> {
-        let qkv = self.qkv.decode(&rms_norm(x, self.attention_norm.value(), self.eps)?)?;
+        let qkv = self.qkv.decode(&rms_norm(x, self.attention_norm.value(), self.eps)?, &rows.adapters)?;
         let attended = Tensor::empty([x.size()[0], self.shape.heads * self.shape.head_dim], (x.kind(), x.device()));
         let prefixes = cache.prefixes(layer);
         decode_attention(&qkv, (&rows.cos, &rows.sin), cache.own(layer), &attended, &rows.rows, &prefixes, self.shape)?;
-        let h = self.out.decode(&attended)?.g_add_(x);
-        let gate_up = self.gate_up.decode(&rms_norm(&h, self.mlp_norm.value(), self.eps)?)?;
-        let y = self.down.decode(&silu_mul(&gate_up)?)?.g_add_(&h);
+        let h = self.out.decode(&attended, &rows.adapters)?.g_add_(x);
+        let gate_up = self.gate_up.decode(&rms_norm(&h, self.mlp_norm.value(), self.eps)?, &rows.adapters)?;
+        let y = self.down.decode(&silu_mul(&gate_up)?, &rows.adapters)?.g_add_(&h);
         Ok((y, Saved::Tensors(vec![x.shallow_clone(), qkv, gate_up])))
     }
 
@@ -166,6 +167,10 @@ impl Segment for Layer {
             }
             Saved::Tensors(kept) => kernels(self.backward_by_hand(kept, dy, ctx)),
         }
+    }
+
+    fn linears_mut(&mut self) -> Vec<&mut Linear> {
+        vec![&mut self.qkv, &mut self.out, &mut self.gate_up, &mut self.down]
     }
 
     fn params(&self) -> Vec<&Param> {

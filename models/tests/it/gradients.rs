@@ -10,7 +10,7 @@ fn suffix(tokens: &[u32], row: usize) -> Suffix {
 }
 
 /// Two prompts with completions of unequal length, one completion of a single token, and a block without prefix.
-fn blocks() -> Vec<Block> {
+pub(crate) fn blocks() -> Vec<Block> {
     vec![
         Block { prefix: vec![5, 6, 7, 8, 9], suffixes: vec![suffix(&[20, 21, 22], 0), suffix(&[20, 30], 1), suffix(&[44], 2)] },
         Block { prefix: vec![11, 12], suffixes: vec![suffix(&[50, 51, 52, 53], 3), suffix(&[50, 60, 61, 62], 4)] },
@@ -19,7 +19,7 @@ fn blocks() -> Vec<Block> {
 }
 
 /// Three prompts that begin alike, one of them all of what is shared and a token more, two of them equal.
-fn rooted() -> Vec<Block> {
+pub(crate) fn rooted() -> Vec<Block> {
     vec![
         Block { prefix: vec![5, 6, 7, 8, 9], suffixes: vec![suffix(&[20, 21, 22], 0), suffix(&[44], 1)] },
         Block { prefix: vec![5, 6, 7, 12], suffixes: vec![suffix(&[50, 51, 52, 53], 2), suffix(&[50, 60], 3)] },
@@ -34,13 +34,18 @@ fn weight(row: usize, column: usize) -> f64 {
 
 /// Which backward pass.
 #[derive(Debug, Clone, Copy)]
-enum Way {
+pub(crate) enum Way {
     ByHand,
     Recomputed,
     Autograd,
 }
 
-fn packed_gradients(model: &Model, micro: &[Vec<Block>], temperature: f64, way: Way) -> (Vec<(usize, usize, f64)>, Vec<(String, Tensor)>) {
+pub(crate) fn packed_gradients(
+    model: &Model,
+    micro: &[Vec<Block>],
+    temperature: f64,
+    way: Way,
+) -> (Vec<(usize, usize, f64)>, Vec<(String, Tensor)>) {
     let mut logp = Vec::new();
     for blocks in micro {
         let packed = Packed::new(blocks).unwrap();
@@ -63,7 +68,7 @@ fn packed_gradients(model: &Model, micro: &[Vec<Block>], temperature: f64, way: 
 }
 
 /// One row after another, each with its own copy of the prompt, padded to one length, the whole vocabulary at once, all under autograd.
-fn naive_gradients(model: &Model, blocks: &[Block], temperature: f64) -> (Vec<(usize, usize, f64)>, Vec<(String, Tensor)>) {
+pub(crate) fn naive_gradients(model: &Model, blocks: &[Block], temperature: f64) -> (Vec<(usize, usize, f64)>, Vec<(String, Tensor)>) {
     let rows: Vec<(Vec<u32>, usize, usize)> = blocks
         .iter()
         .flat_map(|b| b.suffixes.iter().map(|s| ([b.prefix.clone(), s.tokens.clone()].concat(), b.prefix.len(), s.row)).collect::<Vec<_>>())
@@ -78,7 +83,7 @@ fn naive_gradients(model: &Model, blocks: &[Block], temperature: f64) -> (Vec<(u
         })
         .collect();
     let packed = Packed::new(&padded).unwrap();
-    let params = model.params();
+    let params: Vec<_> = model.params().into_iter().filter(|p| p.trainable()).collect();
     let (logp, grads) = tch::with_grad(|| {
         let logits = model.logits(&model.run(&packed).unwrap()).view([rows.len() as i64, longest as i64, -1]);
         let all = (logits / temperature).log_softmax(-1, Kind::Double);

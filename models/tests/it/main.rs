@@ -8,6 +8,7 @@
 )]
 
 mod gradients;
+mod lora;
 mod real;
 mod scores;
 mod support;

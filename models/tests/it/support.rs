@@ -59,11 +59,11 @@ pub(crate) fn farthest(a: &Tensor, b: &Tensor) -> f64 {
     f64::try_from((a.to_kind(Kind::Double) - b.to_kind(Kind::Double)).abs().max()).unwrap()
 }
 
-/// Gradients of all parameters by the name of each piece.
+/// Gradients of all trained parameters by the name of each piece.
 pub(crate) fn gradients(model: &Model) -> Vec<(String, Tensor)> {
     let piece = |p: &&collimate_models::Param| {
         let grad = p.grad();
         p.pieces().iter().map(|s| (s.name.clone(), grad.narrow(0, s.start, s.rows).copy())).collect::<Vec<_>>()
     };
-    model.params().iter().flat_map(piece).collect()
+    model.params().iter().filter(|p| p.trainable()).flat_map(piece).collect()
 }

@@ -72,3 +72,22 @@ fn tensorboard_reads_the_scalars_of_the_metrics_from_a_runs_events() {
     }
     assert!(compared > 100, "{compared} scalars compared");
 }
+
+#[test]
+fn peft_loads_an_adapter_and_gives_the_same_greedy_tokens_and_log_probabilities() {
+    let Some(python) = python("peft") else { return };
+    let bench = Bench::new();
+    bench.trained("run", &[&crate::lora::LORA[..], &["run.steps=2"]].concat());
+    let (base, adapter) = (crate::support::tiny_model().to_str().unwrap(), bench.checkpoint("run", 2));
+    let (adapter, prompt, n) = (adapter.to_str().unwrap(), "3 + 4 =", "12");
+    let args =
+        ["generate", "--json", "--raw", "--threads", "1", "--max-new-tokens", n, "-p", prompt, "--model", base, "--adapter", adapter];
+    let ours = run(args).with_code(0).json_lines().remove(0);
+    let theirs = script(python, "adapter.py", &[base, adapter, n, prompt]);
+    assert_eq!(theirs["adapters"], Value::from(2 * 2 * 3), "A and B of three projections in two layers");
+    assert_eq!(theirs["tokens"], ours["tokens"]);
+    let numbers = |v: &Value| v["logp"].as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect::<Vec<_>>();
+    for (a, b) in numbers(&theirs).into_iter().zip(numbers(&ours)) {
+        assert!((a - b).abs() <= 1e-4, "log-probability {a} there, {b} here");
+    }
+}

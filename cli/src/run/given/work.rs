@@ -1,6 +1,7 @@
 //! The hops of a run that learns from given data.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -16,9 +17,10 @@ use super::cache::{Cache, key};
 use super::{Given, GivenJob, Kind, Reference, Rows};
 use crate::exit::{Code, Exit, OrExit};
 use crate::run::Job;
-use crate::run::checkpoint::{OPTIMIZER, finite, model_blobs};
+use crate::run::checkpoint::{OPTIMIZER, finite};
 use crate::run::driver::Work;
 use crate::run::frame::Frame;
+use crate::run::weights::{self, Base};
 use crate::session::{self, Opened};
 
 /// A run that learns from given data of one kind.
@@ -27,6 +29,8 @@ pub(super) struct GivenWork<'a, D: Kind> {
     given: &'a GivenJob<D>,
     rows: Rows<'a>,
     model: Model<D::Head>,
+    /// What the adapters stand on, if only they are trained.
+    base: Option<Base>,
     learner: GivenLearner,
     /// Which row comes next: numbers of rows of the training part.
     order: Order<usize>,
@@ -44,6 +48,8 @@ enum Kept<D: Kind> {
     None,
     Cache(Cache),
     Model(Model<D::Head>),
+    /// From the model that is trained, with its adapters as they were at the start.
+    Own,
 }
 
 impl<'a, D: Kind> GivenWork<'a, D> {
@@ -52,10 +58,12 @@ impl<'a, D: Kind> GivenWork<'a, D> {
     /// # Errors
     /// When a model is refused.
     pub(super) fn open(job: &'a Job, given: &'a GivenJob<D>, opened: &'a Opened) -> Result<Self, Exit> {
-        let model = D::load(opened, job.seed)?;
+        let mut model = D::load(opened, job.seed)?;
+        let base = weights::adapt(job, &opened.source, &mut model)?;
         let reference = match given.reference() {
             Reference::None => Kept::None,
             Reference::Cached => Kept::Cache(Cache::default()),
+            Reference::EveryStep if base.is_some() => Kept::Own,
             Reference::EveryStep => Kept::Model(frozen::<D>(job)?),
         };
         let train = &given.split.train;
@@ -67,6 +75,7 @@ impl<'a, D: Kind> GivenWork<'a, D> {
             rows: given.rows(opened),
             learner: GivenLearner::new::<D>(&model, job.learner, Tape::with_limit(job.tape_bytes)),
             model,
+            base,
             order: Order::new(&numbers, job.seed.fork("data", 0), job.shuffle),
             reference,
             heldout: None,
@@ -94,7 +103,7 @@ impl<'a, D: Kind> GivenWork<'a, D> {
         cache.of = of;
         // Before the first step the policy is the reference.
         let begun = frame.controller.state().step > 0;
-        let other = if begun { Some(frozen::<D>(frame.job)?) } else { None };
+        let other = if begun && self.base.is_none() { Some(frozen::<D>(frame.job)?) } else { None };
         let model = other.as_ref().unwrap_or(&self.model);
         for (at, row) in missing {
             // A pass for each row: its numbers must not depend on what else is missing.
@@ -150,10 +159,11 @@ impl<'a, D: Kind> GivenWork<'a, D> {
     }
 
     /// Sets the reference's numbers of rows.
-    fn refer(reference: &Kept<D>, budget: usize, rows: &mut [GivenRow<D::Label>]) -> Result<(), Exit> {
+    fn refer((reference, own): (&Kept<D>, &Model<D::Head>), budget: usize, rows: &mut [GivenRow<D::Label>]) -> Result<(), Exit> {
         let sums: Vec<Vec<f64>> = match reference {
             Kept::None => return Ok(()),
             Kept::Model(model) => collimate_learners::reference::<D>(model, rows, budget).or_failed()?,
+            Kept::Own => collimate_learners::reference::<D>(own, rows, budget).or_failed()?,
             Kept::Cache(cache) => {
                 let of = |row: &GivenRow<D::Label>| cache.get(&key(row)).map(<[f64]>::to_vec);
                 let missing = || "the reference's log-probabilities of a row are missing from the run's cache".to_owned();
@@ -181,7 +191,7 @@ impl<'a, D: Kind> GivenWork<'a, D> {
         let Self { model, learner, given, reference, .. } = self;
         if !matches!(reference, Kept::None) {
             frame.ui.phase("reference");
-            frame.timers.time("reference", || Self::refer(reference, frame.job.learner.micro_tokens, &mut rows))?;
+            frame.timers.time("reference", || Self::refer((reference, model), frame.job.learner.micro_tokens, &mut rows))?;
         }
         frame.ui.phase("update");
         let version = frame.controller.view().version;
@@ -214,7 +224,7 @@ impl<'a, D: Kind> GivenWork<'a, D> {
         let Self { heldout, reference, model, given, .. } = self;
         let rows = heldout.get_or_insert_default();
         if rows.iter().flat_map(|r| &r.answers).any(|a| a.logp_ref.is_none()) {
-            Self::refer(reference, frame.job.learner.micro_tokens, rows)?;
+            Self::refer((reference, model), frame.job.learner.micro_tokens, rows)?;
         }
         let objective = (given.objective.as_ref(), &frame.now.algo);
         let measured = measure::<D>(model, objective, rows, &frame.job.learner).or_failed()?;
@@ -273,9 +283,17 @@ impl<D: Kind> Work for GivenWork<'_, D> {
 
     fn blobs<'s>(&'s self, tokenizer: &'s Tokenizer) -> Vec<Blob<'s>> {
         let (learner, model) = (&self.learner, &self.model);
-        let mut blobs = model_blobs(model, tokenizer);
+        let mut blobs = weights::blobs(model, self.base.as_ref(), tokenizer);
         blobs.push(Blob::new(OPTIMIZER, |out| learner.optimizer().write(model, out).map_err(io::Error::other)));
         blobs
+    }
+
+    fn base(&self) -> Option<&str> {
+        self.base.as_ref().map(|b| b.digest.as_str())
+    }
+
+    fn restore_adapters(&mut self, checkpoint: &Path) -> Result<(), Exit> {
+        weights::restore(&self.model, checkpoint)
     }
 
     fn learner(&self) -> LearnerState {

@@ -1,0 +1,4 @@
+//! Hostile bytes for `targets::recipe`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| targets::recipe(data));

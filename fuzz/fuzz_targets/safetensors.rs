@@ -1,0 +1,4 @@
+//! Hostile bytes for `targets::safetensors`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| targets::safetensors(data));
