@@ -54,6 +54,17 @@ pub(super) static RULES: &[Rule] = &[
         },
     },
     Rule {
+        key: "lora.rank",
+        reads: &["algorithm.name"],
+        help: "the divergence over the whole vocabulary asks a model of its own: choose another form of the KL, or train every weight (lora.rank = 0)",
+        always: false,
+        broken: |r| {
+            let knobs = serde_json::Value::Object(r.algorithm.knobs.clone());
+            let full = || collimate_algorithms::build(&r.algorithm.name, &knobs).is_ok_and(|a| a.needs().full_kl);
+            (r.lora.rank > 0 && full()).then(|| format!("`{}` takes the divergence from a reference that adapters do not have", r.algorithm.name))
+        },
+    },
+    Rule {
         key: "learner.minibatches",
         reads: &["rollout.prompts", "learner.rows", "algorithm.name"],
         help: "a step's groups are cut into so many parts: take at most rollout.prompts, or of given data learner.rows",
