@@ -21,12 +21,18 @@ pub static MODEL_CARD: RewardCard = RewardCard {
 
 /// The knobs of a reward that is a model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct ModelSettings {
     /// Its directory, its run or its checkpoint.
     pub model: PathBuf,
     /// Tokens of a forward pass at most; one answer may be longer.
     pub micro_tokens: usize,
+}
+
+impl Default for ModelSettings {
+    fn default() -> Self {
+        Self { model: PathBuf::new(), micro_tokens: 4096 }
+    }
 }
 
 impl ModelSettings {
@@ -48,5 +54,18 @@ impl ModelSettings {
     #[must_use]
     pub fn name_of(path: &str) -> Option<String> {
         Path::new(path).file_name().map(|name| name.to_string_lossy().into_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_on_the_card_are_the_ones_in_the_code() {
+        let listed = MODEL_CARD.knobs.iter().map(|k| (k.name.to_owned(), serde_json::from_str(k.default).unwrap()));
+        let by_card: ModelSettings = serde_json::from_value(serde_json::Value::Object(listed.collect())).unwrap();
+        assert_eq!(by_card, ModelSettings::default());
+        assert_eq!(ModelSettings::default().check().unwrap_err(), "`model` = \"\" is not possible: the directory of a reward model");
     }
 }

@@ -88,11 +88,16 @@ fn it_scores_pairs_and_judges_two_models() {
     let refused = ["eval", "preference", "--model", tiny_model().to_str().unwrap(), "--data", data, "--scorer", "reward"];
     run(refused).with_code(3).telling(&["this is no reward model"]);
 
-    let answers = |name: &str, text: &str| {
-        let line = |i: usize| serde_json::json!({"id": i.to_string(), "text": format!("{text}{i}")}).to_string();
-        bench.write(name, (1..=4).map(line).collect::<Vec<_>>().join("\n"))
-    };
     let prompts = bench.write("prompts.jsonl", (1..=4).map(|i| format!("{{\"prompt\": \"What is {i}?\"}}")).collect::<Vec<_>>().join("\n"));
+    let tiny = tiny_model().to_str().unwrap();
+    let generated = run(["generate", "--model", tiny, "--file", &prompts, "--json", "--raw", "--max-new-tokens", "2"]).with_code(0);
+    let answers = |name: &str, text: &str| {
+        let said = |(i, mut line): (usize, Value)| {
+            line["text"] = format!("{text}{i}").into();
+            line.to_string()
+        };
+        bench.write(name, generated.json_lines().into_iter().enumerate().map(said).collect::<Vec<_>>().join("\n"))
+    };
     let (a, b) = (answers("a.jsonl", "a word "), answers("b.jsonl", "another "));
     let judged = |a: &str, b: &str| {
         let words = ["eval", "winrate", "--a", a, "--b", b, "--data", &prompts, "--reward", model.to_str().unwrap(), "--json"];
