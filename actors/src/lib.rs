@@ -7,10 +7,12 @@
 mod engine;
 mod error;
 mod filter;
+mod judge;
 mod row;
 mod sampler;
 mod scorer;
 
 pub use engine::{Engine, Progress};
 pub use error::ActorError;
+pub use judge::{JudgeError, RewardModel};
 pub use scorer::{Mismatch, blocks_of, logp_of, mismatch};

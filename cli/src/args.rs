@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-pub use crate::bench::args::BenchGivenArgs;
+pub use crate::bench::args::{BenchGivenArgs, BenchPpoArgs};
 pub use crate::eval::args::{Eval, EvalPerplexityArgs, EvalPreferenceArgs, EvalTaskArgs, EvalWinrateArgs, OutputArgs, ScorerKind};
 
 /// Align language models by reinforcement learning: one binary, no Python.
@@ -171,6 +171,8 @@ pub enum Bench {
     Dpo(BenchGivenArgs),
     /// Whole steps of a reward model on pairs of HH-RLHF.
     Reward(BenchGivenArgs),
+    /// Whole steps of PPO on GSM8K questions: policy, reference, critic and reward model of one size.
+    Ppo(BenchPpoArgs),
     /// Prefill and decoding speed on distinct prompts.
     Rollout(BenchRolloutArgs),
     /// What a reward in a program of its own costs, beside a bare socket that echoes the same frames.

@@ -6,6 +6,7 @@ mod commands;
 pub mod config;
 mod eval;
 pub mod exit;
+mod judges;
 pub mod machine;
 mod measure;
 mod render;

@@ -30,6 +30,9 @@ pub enum LearnerError {
         /// What was seen last.
         what: String,
     },
+    /// A critic is to learn from rows that say nothing of it.
+    #[error("the batch carries no values and returns for the critic; the algorithm gives them where it has the critic's values")]
+    NoReturns,
     /// There is nothing to learn from.
     #[error("the batch has no trained token")]
     Empty,

@@ -8,6 +8,7 @@
 //! reference, spread) is declared, never asked by name. Both make their updates by one core.
 
 mod credit;
+mod critic;
 mod error;
 mod given;
 mod optimizer;
@@ -17,11 +18,12 @@ mod readout;
 mod schedule;
 mod update;
 
-pub use credit::{ReferenceLogp, credit};
+pub use credit::{ByToken, Told, credit};
+pub use critic::{CriticConfig, CriticLearner};
 pub use error::LearnerError;
 pub use given::{GivenAnswer, GivenLearner, GivenRow, Grid, Lesson, Measured, Preferred, measure, reference};
 pub use optimizer::{Optimizer, OptimizerConfig, OptimizerState};
-pub use pack::{MicroBatch, micro_batches};
+pub use pack::{CriticGrids, MicroBatch, micro_batches};
 pub use policy::PolicyLearner;
 pub use readout::{Readout, VocabPass};
 pub use schedule::{Schedule, Shape};

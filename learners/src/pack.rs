@@ -19,10 +19,23 @@ pub struct MicroBatch {
     pub logp_old: Tensor,
     /// `[B, T]` log-probabilities under the reference.
     pub logp_ref: Option<Tensor>,
+    /// `[B, T]` log-probabilities under the law that drew; the policy's own where it drew.
+    pub logp_behaviour: Tensor,
     /// `[B, T]` credit.
     pub advantage: Tensor,
+    /// `[B, T]` a critic's values when the batch was credited, and what it is to learn.
+    pub critic: Option<CriticGrids>,
     /// `[B, T]` 1 where a token takes part in the loss.
     pub trained: Tensor,
+}
+
+/// A critic's numbers of a micro-batch, `[B, T]` each.
+#[derive(Debug)]
+pub struct CriticGrids {
+    /// Its values when the batch was credited.
+    pub values: Tensor,
+    /// What it is to learn.
+    pub returns: Tensor,
 }
 
 /// Cuts groups into micro-batches of at most `budget` tokens (a single row may be longer). A group is cut between rows, never inside
@@ -80,6 +93,7 @@ fn close(open: &[(&CreditedGroup, Vec<&CreditedRow>)], kind: Kind) -> Result<Mic
         Tensor::from_slice(&numbers).to_kind(kind).to_device(Device::Cpu).view([rows.len() as i64, columns as i64])
     };
     let reference = rows.iter().all(|r| r.logp_ref.is_some());
+    let critic = rows.iter().all(|r| r.critic.is_some());
     let part = |(group, rows): &(&CreditedGroup, Vec<&CreditedRow>)| CreditedGroup {
         prompt: group.prompt.clone(),
         rows: rows.iter().map(|r| (*r).clone()).collect(),
@@ -91,7 +105,12 @@ fn close(open: &[(&CreditedGroup, Vec<&CreditedRow>)], kind: Kind) -> Result<Mic
         columns,
         logp_old: grid(&|r, c| f64::from(r.logp_old[c])),
         logp_ref: reference.then(|| grid(&|r, c| r.logp_ref.as_ref().map_or(0.0, |l| f64::from(l[c])))),
+        logp_behaviour: grid(&|r, c| f64::from(r.logp_behaviour.as_ref().unwrap_or(&r.logp_old)[c])),
         advantage: grid(&|r, c| f64::from(r.advantage[c])),
+        critic: critic.then(|| CriticGrids {
+            values: grid(&|r, c| r.critic.as_ref().map_or(0.0, |k| f64::from(k.values[c]))),
+            returns: grid(&|r, c| r.critic.as_ref().map_or(0.0, |k| f64::from(k.returns[c]))),
+        }),
         trained: grid(&|r, c| f64::from(u8::from(r.trained[c]))),
     })
 }
@@ -110,7 +129,9 @@ mod tests {
             trained: vec![true; *n],
             logp_old: vec![-1.0; *n],
             logp_ref: None,
+            logp_behaviour: None,
             advantage: vec![0.5; *n],
+            critic: None,
             version: 0,
         };
         CreditedGroup { prompt: Arc::new(prompt), rows: rows.iter().map(row).collect() }

@@ -1,7 +1,7 @@
 //! The policy's learner: from a credited batch to updated weights.
 
 use collimate_algorithms::{Algorithm, Denominators, Leaves, LossOutput, Stats};
-use collimate_models::{AdapterMode, Found, HeadLeaves, HeadPass, LeafGrads, Model, Recording, TensorFile};
+use collimate_models::{AdapterMode, Against, Found, HeadLeaves, HeadPass, LeafGrads, Model, Recording, TensorFile};
 use collimate_types::{CreditedBatch, CreditedGroup, StepReport, WeightsVersion};
 use tch::{Kind, Tensor};
 
@@ -46,13 +46,14 @@ impl PolicyLearner {
     /// Makes all updates of a flow step.
     ///
     /// Groups that `recording` holds, sampled by these very weights, start at their backward pass in the first update; all others are run
-    /// forward first, on the recording's tape. Both give the same gradient.
+    /// forward first, on the recording's tape. Both give the same gradient. `reference` is asked for where the algorithm needs the KL over the
+    /// vocabulary.
     ///
     /// # Errors
     /// When there is nothing to learn from, the batch does not fit the model, or too many updates in a row were not finite.
     pub fn step(
         &mut self,
-        model: &Model,
+        (model, reference): (&Model, Option<&Model>),
         algorithm: &dyn Algorithm,
         batch: &CreditedBatch,
         (step, version): (u64, WeightsVersion),
@@ -68,7 +69,7 @@ impl PolicyLearner {
             for groups in batch.groups.chunks(part) {
                 // After an update the weights are no longer those that sampled.
                 let at = (totals.updates() == 0).then_some(version);
-                self.update(model, algorithm, (groups, batch.temperature, at), recording, &mut totals)?;
+                self.update((model, reference), algorithm, (groups, batch.temperature, at), recording, &mut totals)?;
             }
         }
         let reused = totals.reused();
@@ -80,7 +81,7 @@ impl PolicyLearner {
     /// One optimizer update; it is skipped, and nothing changes, if loss or gradient is not finite.
     fn update(
         &mut self,
-        model: &Model,
+        (model, reference): (&Model, Option<&Model>),
         algorithm: &dyn Algorithm,
         (groups, temperature, sampled_by): (&[CreditedGroup], f64, Option<WeightsVersion>),
         recording: &mut Recording,
@@ -97,7 +98,8 @@ impl PolicyLearner {
         let mode = model.training_mode(self.updater.attempts());
         let sampled_by = sampled_by.filter(|_| mode == AdapterMode::On);
         let micro = cut(model, &live, self.config.micro_tokens, (sampled_by, temperature), recording)?;
-        let mut pass = Pass { model, algorithm, denominators: &denominators, temperature, recording };
+        let reference = reference.filter(|_| algorithm.needs().full_kl);
+        let mut pass = Pass { model, reference, algorithm, denominators: &denominators, temperature, recording };
         let run = || if algorithm.needs().whole_batch { pass.whole(&micro) } else { pass.one_by_one(&micro) };
         let (loss, stats) = model.with_adapters(mode, run)?;
         let rows = |of: &mut dyn Iterator<Item = &Cut>| of.map(|(m, _)| m.packed.rows() as u64).sum();
@@ -113,7 +115,7 @@ fn has_credit(group: &CreditedGroup) -> bool {
     group.rows.iter().any(|r| r.advantage.iter().zip(&r.trained).any(|(a, trained)| *trained && *a != 0.0))
 }
 
-fn denominators(groups: &[CreditedGroup], max_new_tokens: usize) -> Denominators {
+pub(crate) fn denominators(groups: &[CreditedGroup], max_new_tokens: usize) -> Denominators {
     let rows = || groups.iter().flat_map(|g| &g.rows);
     let trained = |r: &&collimate_types::CreditedRow| r.trained.iter().any(|t| *t);
     Denominators {
@@ -159,6 +161,8 @@ fn cut(
 /// Forward and backward over the micro-batches of one update.
 struct Pass<'a> {
     model: &'a Model,
+    /// Asked for its whole law at each leaf, if it is there.
+    reference: Option<&'a Model>,
     algorithm: &'a dyn Algorithm,
     denominators: &'a Denominators,
     temperature: f64,
@@ -171,9 +175,9 @@ impl Pass<'_> {
         let (mut loss, mut stats) = (0.0, Stats::default());
         for cut in micro {
             let forward = self.forward(cut, true)?;
-            let (logp, entropy) = grids(&cut.0, &forward.head);
-            let out = self.loss(&cut.0, &logp, entropy.as_ref())?;
-            let grads = gradients(&out, &logp, entropy.as_ref());
+            let grid = Grid::of(&cut.0, &forward);
+            let out = self.loss(&cut.0, &grid)?;
+            let grads = gradients(&out, &grid);
             loss += f64::try_from(out.policy.detach().to_kind(Kind::Double))?;
             stats.add(&out.stats);
             self.backward(cut, &forward, &grads)?;
@@ -188,11 +192,11 @@ impl Pass<'_> {
         }
         let mut grids_of = Vec::with_capacity(micro.len());
         for cut in micro {
-            grids_of.push(grids(&cut.0, &self.forward(cut, false)?.head));
+            grids_of.push(Grid::of(&cut.0, &self.forward(cut, false)?));
         }
         let joined = Joined::new(micro, &grids_of);
         let out = tch::with_grad(|| self.algorithm.loss(&joined.leaves(), self.denominators))?;
-        let grads = gradients(&out, &joined.logp, joined.entropy.as_ref());
+        let grads = gradients(&out, &joined.grid);
         let mut row = 0;
         for cut in micro {
             let forward = self.forward(cut, true)?;
@@ -204,7 +208,18 @@ impl Pass<'_> {
         Ok((f64::try_from(out.policy.detach().to_kind(Kind::Double))?, out.stats))
     }
 
-    fn forward(&mut self, (batch, found): &Cut, keep: bool) -> Result<VocabPass, LearnerError> {
+    fn forward(&mut self, cut: &Cut, keep: bool) -> Result<Forward, LearnerError> {
+        let pass = self.policy(cut, keep)?;
+        let Some(reference) = self.reference else { return Ok(Forward { pass, reference: None, kl: None }) };
+        let packed = &cut.0.packed;
+        let hidden = reference.with_adapters(AdapterMode::Start, || reference.forward(packed, None))?;
+        let hidden = hidden.index_select(0, &packed.head_row_tensor());
+        let kl = self.model.head().divergence(self.model.embedding(), &pass.hidden, &pass.leaves, against(reference, &hidden));
+        Ok(Forward { pass, reference: Some(hidden), kl: Some(kl) })
+    }
+
+    /// The policy's own forward pass.
+    fn policy(&mut self, (batch, found): &Cut, keep: bool) -> Result<VocabPass, LearnerError> {
         let entropy = self.algorithm.needs().entropy;
         if let Some(found) = found {
             let leaves = HeadLeaves::new(&batch.packed, self.temperature);
@@ -221,35 +236,46 @@ impl Pass<'_> {
         Ok(VocabPass::forward(self.model, &batch.packed, tape, (self.temperature, entropy))?)
     }
 
-    fn loss(&self, batch: &MicroBatch, logp: &Tensor, entropy: Option<&Tensor>) -> Result<LossOutput, LearnerError> {
+    fn loss(&self, batch: &MicroBatch, grid: &Grid) -> Result<LossOutput, LearnerError> {
         let leaves = Leaves {
-            logp,
+            logp: &grid.logp,
             logp_old: &batch.logp_old,
             logp_ref: batch.logp_ref.as_ref(),
-            logp_behaviour: None,
-            entropy,
-            full_kl: None,
+            logp_behaviour: Some(&batch.logp_behaviour),
+            entropy: grid.entropy.as_ref(),
+            full_kl: grid.kl.as_ref(),
             advantage: &batch.advantage,
             trained: &batch.trained,
         };
         Ok(tch::with_grad(|| self.algorithm.loss(&leaves, self.denominators))?)
     }
 
-    fn backward(&mut self, (batch, found): &Cut, forward: &VocabPass, grads: &[Tensor]) -> Result<(), LearnerError> {
-        let (model, packed) = (self.model, &batch.packed);
-        let logp = packed.gather(&grads[0]);
-        let entropy = grads.get(1).map(|g| packed.gather(g));
+    fn backward(&mut self, (batch, found): &Cut, forward: &Forward, grads: &[Tensor]) -> Result<(), LearnerError> {
+        let (model, packed, pass) = (self.model, &batch.packed, &forward.pass);
+        let mut leaves = grads.iter().map(|g| packed.gather(g));
+        let logp = leaves.next().unwrap_or_else(|| pass.head.logp.zeros_like());
+        let entropy = if pass.head.entropy.is_some() { leaves.next() } else { None };
+        let of_kl = match (self.reference, &forward.reference, leaves.next()) {
+            (Some(reference), Some(hidden), Some(grads)) => {
+                let against = against(reference, hidden);
+                Some(model.head().divergence_backward(model.embedding(), &pass.hidden, &pass.leaves, against, &grads))
+            }
+            _ => None,
+        };
+        let with_kl = |dhead: Tensor| of_kl.as_ref().map_or_else(|| dhead.shallow_clone(), |kl| &dhead + kl);
         let grads = LeafGrads { logp: &logp, entropy: entropy.as_ref() };
-        let Some(found) = found else { return Ok(forward.backward(model, packed, self.recording.tape(), grads)?) };
+        let Some(found) = found else {
+            return Ok(model.backward(packed, self.recording.tape(), &with_kl(pass.head_backward(model, grads)))?);
+        };
         let dhead = if entropy.is_none() {
-            let VocabPass { hidden, leaves, .. } = forward;
+            let VocabPass { hidden, leaves, .. } = pass;
             let kept = (&*self.recording, heads(batch, found));
             tracing::trace_span!("head_backward")
                 .in_scope(|| model.head().backward_recorded(model.embedding(), hidden, leaves, (kept.0, &kept.1), &logp))
         } else {
-            forward.head_backward(model, grads)
+            pass.head_backward(model, grads)
         };
-        Ok(model.backward_recorded(packed, self.recording, &found.rows, &dhead)?)
+        Ok(model.backward_recorded(packed, self.recording, &found.rows, &with_kl(dhead))?)
     }
 }
 
@@ -258,15 +284,36 @@ fn heads(batch: &MicroBatch, found: &Found) -> Vec<i64> {
     batch.packed.head_rows.iter().map(|row| found.heads[*row as usize]).collect()
 }
 
-/// The leaves as `[B, T]`, ready for a gradient.
-fn grids(batch: &MicroBatch, head: &HeadPass) -> (Tensor, Option<Tensor>) {
-    let grid = |t: &Tensor| batch.packed.scatter(t, batch.rows, batch.columns).set_requires_grad(true);
-    (grid(&head.logp), head.entropy.as_ref().map(grid))
+fn against<'a>(reference: &'a Model, hidden: &'a Tensor) -> Against<'a> {
+    Against { head: reference.head(), embedding: reference.embedding(), hidden }
 }
 
-/// dL/dlogp, and dL/dentropy if there is one.
-fn gradients(out: &LossOutput, logp: &Tensor, entropy: Option<&Tensor>) -> Vec<Tensor> {
-    let inputs: Vec<&Tensor> = std::iter::once(logp).chain(entropy).collect();
+/// The forward pass of a micro-batch.
+struct Forward {
+    pass: VocabPass,
+    /// The reference's hidden states of the head's rows, and `[L]` the KL to its law.
+    reference: Option<Tensor>,
+    kl: Option<Tensor>,
+}
+
+/// The leaves that carry a gradient, as `[B, T]`.
+struct Grid {
+    logp: Tensor,
+    entropy: Option<Tensor>,
+    kl: Option<Tensor>,
+}
+
+impl Grid {
+    fn of(batch: &MicroBatch, forward: &Forward) -> Self {
+        let grid = |t: &Tensor| batch.packed.scatter(t, batch.rows, batch.columns).set_requires_grad(true);
+        let head = &forward.pass.head;
+        Self { logp: grid(&head.logp), entropy: head.entropy.as_ref().map(grid), kl: forward.kl.as_ref().map(grid) }
+    }
+}
+
+/// dL/dlogp, and dL/dentropy and dL/dKL if there are such leaves.
+fn gradients(out: &LossOutput, grid: &Grid) -> Vec<Tensor> {
+    let inputs: Vec<&Tensor> = std::iter::once(&grid.logp).chain(&grid.entropy).chain(&grid.kl).collect();
     // A loss may look at the entropy without a term in it; adding zero times each leaf keeps every gradient defined.
     let scalar = tch::with_grad(|| inputs.iter().fold(out.policy.shallow_clone(), |sum, leaf| sum + (*leaf * 0.0).sum(leaf.kind())));
     Tensor::run_backward(&[scalar], &inputs, false, false)
@@ -274,16 +321,16 @@ fn gradients(out: &LossOutput, logp: &Tensor, entropy: Option<&Tensor>) -> Vec<T
 
 /// All micro-batches of an update as one grid.
 struct Joined {
-    logp: Tensor,
-    entropy: Option<Tensor>,
+    grid: Grid,
     logp_old: Tensor,
     logp_ref: Option<Tensor>,
+    logp_behaviour: Tensor,
     advantage: Tensor,
     trained: Tensor,
 }
 
 impl Joined {
-    fn new(micro: &[Cut], grids: &[(Tensor, Option<Tensor>)]) -> Self {
+    fn new(micro: &[Cut], grids: &[Grid]) -> Self {
         let micro = || micro.iter().map(|(m, _)| m);
         let columns = micro().map(|m| m.columns).max().unwrap_or(0) as i64;
         let join = |parts: Vec<&Tensor>| {
@@ -292,10 +339,14 @@ impl Joined {
         };
         let optional = |parts: Vec<Option<&Tensor>>| parts.into_iter().collect::<Option<Vec<_>>>().map(join);
         Self {
-            logp: join(grids.iter().map(|g| &g.0).collect()).set_requires_grad(true),
-            entropy: optional(grids.iter().map(|g| g.1.as_ref()).collect()).map(|e| e.set_requires_grad(true)),
+            grid: Grid {
+                logp: join(grids.iter().map(|g| &g.logp).collect()).set_requires_grad(true),
+                entropy: optional(grids.iter().map(|g| g.entropy.as_ref()).collect()).map(|e| e.set_requires_grad(true)),
+                kl: optional(grids.iter().map(|g| g.kl.as_ref()).collect()).map(|k| k.set_requires_grad(true)),
+            },
             logp_old: join(micro().map(|m| &m.logp_old).collect()),
             logp_ref: optional(micro().map(|m| m.logp_ref.as_ref()).collect()),
+            logp_behaviour: join(micro().map(|m| &m.logp_behaviour).collect()),
             advantage: join(micro().map(|m| &m.advantage).collect()),
             trained: join(micro().map(|m| &m.trained).collect()),
         }
@@ -303,12 +354,12 @@ impl Joined {
 
     fn leaves(&self) -> Leaves<'_> {
         Leaves {
-            logp: &self.logp,
+            logp: &self.grid.logp,
             logp_old: &self.logp_old,
             logp_ref: self.logp_ref.as_ref(),
-            logp_behaviour: None,
-            entropy: self.entropy.as_ref(),
-            full_kl: None,
+            logp_behaviour: Some(&self.logp_behaviour),
+            entropy: self.grid.entropy.as_ref(),
+            full_kl: self.grid.kl.as_ref(),
             advantage: &self.advantage,
             trained: &self.trained,
         }

@@ -43,6 +43,16 @@ impl HeadLeaves {
         Self { rows, labels: packed.leaves.iter().map(|l| i64::from(l.label)).collect(), temperature }
     }
 
+    /// `[L]` rows of the hidden states.
+    pub(crate) fn row_tensor(&self) -> Tensor {
+        Tensor::from_slice(&self.rows)
+    }
+
+    /// What divides the logits.
+    pub(crate) fn temperature(&self) -> f64 {
+        self.temperature
+    }
+
     /// L.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -236,7 +246,7 @@ impl VocabHead {
     }
 
     /// Through the normalisation, under autograd: `[R, hidden]` numbers only.
-    fn norm_backward(&self, hidden: &Tensor, dy: &Tensor) -> Tensor {
+    pub(crate) fn norm_backward(&self, hidden: &Tensor, dy: &Tensor) -> Tensor {
         let x = hidden.detach().set_requires_grad(true);
         let _restore = tch::no_grad_guard();
         let grads = tch::with_grad(|| {
@@ -251,7 +261,12 @@ impl VocabHead {
         grads[0].shallow_clone()
     }
 
-    fn projection<'a>(&'a self, embedding: &'a Param) -> &'a Tensor {
+    /// The parameter that holds the projection: its own, or the embedding.
+    pub(crate) fn owner<'a>(&'a self, embedding: &'a Param) -> &'a Param {
+        self.weight.as_ref().unwrap_or(embedding)
+    }
+
+    pub(crate) fn projection<'a>(&'a self, embedding: &'a Param) -> &'a Tensor {
         self.weight.as_ref().unwrap_or(embedding).value()
     }
 
@@ -272,7 +287,7 @@ impl VocabHead {
     }
 
     /// `(start, count)` of each chunk of rows.
-    fn chunks(&self, weight: &Tensor, rows: i64) -> impl Iterator<Item = (i64, i64)> + use<> {
+    pub(crate) fn chunks(&self, weight: &Tensor, rows: i64) -> impl Iterator<Item = (i64, i64)> + use<> {
         let size = (CHUNK_NUMBERS / weight.size()[0]).clamp(16, 4096);
         (0..rows).step_by(size as usize).map(move |start| (start, size.min(rows - start)))
     }

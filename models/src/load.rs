@@ -192,6 +192,19 @@ impl Source {
         self.tensors().find(scalar::WEIGHT).is_some()
     }
 
+    /// Refuses a model that has no scalar head, or one of several labels, without reading a weight.
+    ///
+    /// # Errors
+    /// Then.
+    pub fn check_scores(&self) -> Result<(), ModelError> {
+        let fault = |what: String| Err(ModelError::Tensor { place: self.path.display().to_string(), tensor: scalar::WEIGHT.into(), what });
+        match self.tensors().find(scalar::WEIGHT) {
+            Some(info) if info.shape.first() == Some(&1) => Ok(()),
+            Some(info) => fault(format!("has shape {:?}: a classifier's labels are no score; give a model of one label", info.shape)),
+            None => fault("is missing: this is no reward model; give a run of `reward_model` or a directory with such a head".into()),
+        }
+    }
+
     /// Reads the weights of a reward model or critic. A trunk without a scalar head gets a fresh one, or is refused if there is none.
     ///
     /// # Errors
@@ -199,17 +212,11 @@ impl Source {
     pub fn load_scores(&self, kind: Kind, fresh: Option<Fresh>) -> Result<ScoreModel, ModelError> {
         let _guard = tch::no_grad_guard();
         let (loader, c) = (self.loader(kind), &self.config);
-        let fault = |what: String| ModelError::Tensor { place: self.path.display().to_string(), tensor: scalar::WEIGHT.into(), what };
-        let weight = match (self.tensors().find(scalar::WEIGHT), fresh) {
-            (Some(info), _) if info.shape.first() == Some(&1) => loader.matrix(&[(scalar::WEIGHT.into(), 1)], c.hidden)?,
-            (Some(info), _) => {
-                return Err(fault(format!("has shape {:?}: a classifier's labels are no score; give a model of one label", info.shape)));
-            }
-            (None, Some(fresh)) => fresh.weight(c.hidden, &c.raw, kind),
-            (None, None) => {
-                return Err(fault(
-                    "is missing: this is no reward model; give a run of `reward_model` or a directory with such a head".into(),
-                ));
+        let weight = match fresh.filter(|_| !self.has_scores()) {
+            Some(fresh) => fresh.weight(c.hidden, &c.raw, kind),
+            None => {
+                self.check_scores()?;
+                loader.matrix(&[(scalar::WEIGHT.into(), 1)], c.hidden)?
             }
         };
         let parts = (self.arch.build)(&loader)?;

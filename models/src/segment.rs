@@ -21,7 +21,7 @@ pub enum Saved {
 /// The default backward keeps the input alone and reruns [`Segment::run`] under autograd, so a new architecture needs no more than `run`,
 /// `decode` and `params`. An architecture may override `forward` and `backward` together with a version written by hand, which is then
 /// tested against this one.
-pub trait Segment: Debug {
+pub trait Segment: Debug + Send {
     /// The computation itself, made of differentiable operations.
     ///
     /// # Shapes

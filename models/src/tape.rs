@@ -91,13 +91,22 @@ impl Tape {
         self.rows = 0;
         let room = self.room(model);
         self.inputs = (rows > room).then(Vec::new);
-        if rows <= room && (rows > self.capacity || self.buffers.len() != model.segments().len()) {
+        if rows <= room && (rows > self.capacity || !self.fits(model)) {
             self.buffers.clear(); // the old ones go before the new ones come
             self.capacity = (rows + rows / 4).next_multiple_of(ROWS).min(room);
             let make = |width: i64| Tensor::empty([self.capacity as i64, width], (model.kind(), Device::Cpu));
             let of = |s: &dyn crate::Segment| s.saved_widths(model.config.hidden).into_iter().map(make).collect();
             self.buffers = model.segments().iter().map(|s| of(s.as_ref())).collect();
         }
+    }
+
+    /// Whether the buffers are of such a model: a tape may be lent to another one, a critic say.
+    fn fits<H: Head>(&self, model: &Model<H>) -> bool {
+        let alike = |(segment, buffers): (&Box<dyn crate::Segment>, &Vec<Tensor>)| {
+            let widths = segment.saved_widths(model.config.hidden);
+            widths.len() == buffers.len() && widths.iter().zip(buffers).all(|(w, b)| b.size()[1] == *w && b.kind() == model.kind())
+        };
+        self.buffers.len() == model.segments().len() && model.segments().iter().zip(&self.buffers).all(alike)
     }
 
     /// Records the first `count` rows of what a segment saved, behind the rows that are filled.

@@ -7,7 +7,8 @@
 //! A verdict is not a number: what cannot be judged, panics or is not finite never becomes a score, and a weighted sum with a faulty part
 //! is that fault, never a partial sum. Every built-in reward does bounded work on any answer.
 //!
-//! A reward may also be a program of its own ([`plugin`]) or a service ([`http`]).
+//! A reward may also be a program of its own ([`plugin`]), a service ([`http`]), or a reward model, which whoever builds the set loads
+//! ([`RewardSet::build_with`]).
 //!
 //! To add a reward: one file in `src/builtin/` and one word in its roster.
 
@@ -20,6 +21,7 @@ mod guard;
 pub mod http;
 mod knobs;
 pub mod math;
+mod model;
 mod number;
 mod outside;
 pub mod plugin;
@@ -39,6 +41,7 @@ pub use card::{Builtin, CardCase, KnobCard, RewardCard};
 pub use combine::{Normalise, Role, Share};
 pub use error::RewardError;
 pub use extract::Extract;
+pub use model::{MODEL_CARD, ModelSettings};
 pub use number::Number;
 pub use outside::{check_spec, lanes, plugin_settings, score_all, with_logs};
 pub use set::RewardSet;

@@ -1,4 +1,4 @@
-//! `[[reward]]` tables that name no built-in reward but a program (`plugin`) or a service (`http`).
+//! `[[reward]]` tables that name no built-in reward but a program (`plugin`), a service (`http`) or a reward model (`model`).
 
 use std::path::Path;
 
@@ -8,30 +8,38 @@ use serde_json::{Map, Value};
 
 use crate::http::{HTTP_CARD, HttpReward, HttpSettings};
 use crate::plugin::{PLUGIN_CARD, PluginCommand, PluginReward, PluginSettings};
-use crate::{RewardCard, RewardError, RewardSet, RewardSpec, knobs};
+use crate::{MODEL_CARD, ModelSettings, RewardCard, RewardError, RewardSet, RewardSpec, knobs};
 
 /// Groups that are judged at once where that helps, at least: enough to fill the batches, few enough that threads cost nothing.
 const LANES: usize = 16;
 /// And at most.
 const MOST_LANES: usize = 256;
 
-/// The name of a table that gives none: the program's or the host's.
+/// The keys of which a table of this kind has one.
+const KINDS: [&str; 3] = ["plugin", "http", "model"];
+
+/// What loads a reward model.
+pub(crate) type Loads<'a> = &'a dyn Fn(ModelSettings) -> Result<Box<dyn Reward>, String>;
+
+/// The name of a table that gives none: the program's, the host's or the directory's.
 pub(crate) fn name(table: &Map<String, Value>) -> Option<String> {
-    match (table.get("plugin"), table.get("http")) {
-        (Some(plugin), _) => serde_json::from_value::<PluginCommand>(plugin.clone()).ok()?.name(),
-        (None, Some(address)) => HttpSettings::name_of(address.as_str()?),
-        (None, None) => None,
+    let (kind, value) = KINDS.into_iter().find_map(|kind| Some((kind, table.get(kind)?)))?;
+    match kind {
+        "plugin" => serde_json::from_value::<PluginCommand>(value.clone()).ok()?.name(),
+        "http" => HttpSettings::name_of(value.as_str()?),
+        _ => ModelSettings::name_of(value.as_str()?),
     }
 }
 
-/// Starts the program or sets the service up, if the table names one.
-pub(crate) fn build(spec: &RewardSpec) -> Option<Result<Box<dyn Reward>, Vec<RewardError>>> {
+/// Starts the program, sets the service up or loads the model, if the table names one.
+pub(crate) fn build(spec: &RewardSpec, loads: Loads<'_>) -> Option<Result<Box<dyn Reward>, Vec<RewardError>>> {
     let outside = |why: String| vec![RewardError::Outside { reward: spec.label().to_owned(), why }];
     let boxed = |reward: Result<Box<dyn Reward>, String>| reward.map_err(outside);
     Some(match table(spec)? {
         Err(faults) => Err(faults),
         Ok(Table::Plugin(settings)) => boxed(PluginReward::start(settings).map(|r| Box::new(r) as _)),
         Ok(Table::Http(settings)) => boxed(HttpReward::new(settings).map(|r| Box::new(r) as _)),
+        Ok(Table::Model(settings)) => boxed(settings.check().and_then(|()| loads(settings))),
     })
 }
 
@@ -44,6 +52,7 @@ pub fn check_spec(spec: &RewardSpec) -> Vec<RewardError> {
         Some(Err(faults)) => faults,
         Some(Ok(Table::Plugin(settings))) => outside(settings.check()).into_iter().collect(),
         Some(Ok(Table::Http(settings))) => outside(settings.check()).into_iter().collect(),
+        Some(Ok(Table::Model(settings))) => outside(settings.check()).into_iter().collect(),
     }
 }
 
@@ -83,7 +92,7 @@ pub fn with_logs(specs: &[RewardSpec], folder: &Path) -> Vec<RewardSpec> {
 pub fn plugin_settings(spec: &RewardSpec) -> Option<Result<PluginSettings, Vec<RewardError>>> {
     match table(spec)? {
         Ok(Table::Plugin(settings)) => Some(Ok(settings)),
-        Ok(Table::Http(_)) => None,
+        Ok(Table::Http(_) | Table::Model(_)) => None,
         Err(faults) => Some(Err(faults)),
     }
 }
@@ -91,18 +100,21 @@ pub fn plugin_settings(spec: &RewardSpec) -> Option<Result<PluginSettings, Vec<R
 enum Table {
     Plugin(PluginSettings),
     Http(HttpSettings),
+    Model(ModelSettings),
 }
 
 fn table(spec: &RewardSpec) -> Option<Result<Table, Vec<RewardError>>> {
-    match (spec.knobs.contains_key("plugin"), spec.knobs.contains_key("http")) {
-        (false, false) => None,
-        (true, true) => {
-            let why = "it has both `plugin` and `http`: a reward is one of them".to_owned();
-            Some(Err(vec![RewardError::Outside { reward: spec.label().to_owned(), why }]))
+    let kinds: Vec<&str> = KINDS.into_iter().filter(|kind| spec.knobs.contains_key(*kind)).collect();
+    Some(match kinds.as_slice() {
+        [] => return None,
+        ["plugin"] => read(&PLUGIN_CARD, spec).map(Table::Plugin),
+        ["http"] => read(&HTTP_CARD, spec).map(Table::Http),
+        [_] => read(&MODEL_CARD, spec).map(Table::Model),
+        [first, second, ..] => {
+            let why = format!("it has both `{first}` and `{second}`: a reward is one of them");
+            Err(vec![RewardError::Outside { reward: spec.label().to_owned(), why }])
         }
-        (true, false) => Some(read(&PLUGIN_CARD, spec).map(Table::Plugin)),
-        (false, true) => Some(read(&HTTP_CARD, spec).map(Table::Http)),
-    }
+    })
 }
 
 fn read<S: DeserializeOwned>(card: &RewardCard, spec: &RewardSpec) -> Result<S, Vec<RewardError>> {
@@ -146,6 +158,7 @@ mod tests {
         let name = |value| spec(value).name;
         assert_eq!(name(json!({"plugin": "./target/release/demo"})), "demo");
         assert_eq!(name(json!({"plugin": "./demo", "name": "mine"})), "mine");
+        assert_eq!(name(json!({"model": "runs/hh-rm/"})), "hh-rm");
         assert_eq!(name(json!({"http": "http://verifier.local:80/score"})), "verifier.local");
     }
 
@@ -158,6 +171,9 @@ mod tests {
             (json!({"plugin": "./x", "workers": "two"}), "`workers` = \"two\""),
             (json!({"plugin": "./x", "workers": 0}), "`workers` = 0 is not possible"),
             (json!({"plugin": "./x", "http": "http://y"}), "both `plugin` and `http`"),
+            (json!({"model": "runs/rm", "http": "http://y"}), "both `http` and `model`"),
+            (json!({"model": "runs/rm", "micro_tokens": 0}), "`micro_tokens` = 0 is not possible"),
+            (json!({"model": "runs/rm", "micro_token": 8}), "did you mean `micro_tokens`?"),
             (json!({"http": "https://x"}), "only `http://"),
             (json!({"name": "numerc"}), "did you mean `numeric`?"),
         ];
@@ -172,6 +188,26 @@ mod tests {
         let refused = RewardSet::build(&[spec(json!({"plugin": "./no/such/program"}))]).unwrap_err();
         let text = refused[0].to_string();
         assert!(text.contains("reward `program`: `./no/such/program` cannot be started") && text.contains("build it"), "{text}");
+    }
+
+    #[test]
+    fn a_reward_model_is_loaded_by_whoever_builds_the_set_and_composes_like_any_reward() {
+        let specs = [
+            spec(json!({"model": "runs/rm", "label": "kind", "weight": 2.0, "normalise": "group"})),
+            spec(json!({"name": "length", "role": "gate", "at_least": -3.0})),
+        ];
+        let none = RewardSet::build(&specs).unwrap_err()[0].to_string();
+        assert!(none.contains("reward `kind`") && none.contains("no model"), "{none}");
+        let loads = |settings: ModelSettings| -> Result<Box<dyn Reward>, String> {
+            assert_eq!((settings.model.to_str(), settings.micro_tokens), (Some("runs/rm"), 4096));
+            Ok(Box::new(|_: &Prompt, a: &Answer<'_>| if a.text == "?" { f64::NAN } else { a.text.len() as f64 }))
+        };
+        let set = RewardSet::build_with(&specs, &loads).unwrap();
+        let scored = set.score(group(Value::Null, None, &["a", "bbb", "?"]));
+        let totals: Vec<_> = scored.verdicts.iter().map(|v| v.score().map(|s| (s.total * 1e3).round() / 1e3)).collect();
+        // Normalised over the answers that have a score, twice that is added; a fault stays one.
+        assert_eq!(totals, [Some(-1.414), Some(1.414), None]);
+        assert_eq!(scored.verdicts[1].score().unwrap().parts["kind"], 3.0);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use collimate_types::{Reward, RolloutGroup, ScoredGroup, Task, Verdict};
 
 use crate::error::{listed, nearest};
-use crate::{RewardError, RewardSpec, Share, combine, guard, roster};
+use crate::{ModelSettings, RewardError, RewardSpec, Share, combine, guard, roster};
 
 /// The rewards of a recipe.
 ///
@@ -38,9 +38,20 @@ impl RewardSet {
     /// # Errors
     /// Every unknown reward, unknown knob and impossible value, in one pass.
     pub fn build(specs: &[RewardSpec]) -> Result<Self, Vec<RewardError>> {
+        Self::build_with(specs, &|_| Err("no model can be loaded here; take it in a command that runs models".into()))
+    }
+
+    /// The same, with what loads reward models (`model = DIR`): this crate has no LibTorch.
+    ///
+    /// # Errors
+    /// As [`RewardSet::build`], and what `loads` says of a model.
+    pub fn build_with(
+        specs: &[RewardSpec],
+        loads: &dyn Fn(ModelSettings) -> Result<Box<dyn Reward>, String>,
+    ) -> Result<Self, Vec<RewardError>> {
         let (mut set, mut faults) = (Self { entries: Vec::new() }, Vec::new());
         for spec in specs {
-            match reward_of(spec) {
+            match reward_of(spec, loads) {
                 Ok(reward) => {
                     faults.extend(set.add_as(spec.label(), spec.weight, spec.share.clone(), reward.into()).err().into_iter().flatten())
                 }
@@ -201,8 +212,8 @@ fn names() -> impl Iterator<Item = &'static str> {
     roster().iter().map(|b| b.card().name)
 }
 
-fn reward_of(spec: &RewardSpec) -> Result<Box<dyn Reward>, Vec<RewardError>> {
-    if let Some(outside) = crate::outside::build(spec) {
+fn reward_of(spec: &RewardSpec, loads: crate::outside::Loads<'_>) -> Result<Box<dyn Reward>, Vec<RewardError>> {
+    if let Some(outside) = crate::outside::build(spec, loads) {
         return outside;
     }
     match roster().iter().find(|b| b.card().name == spec.name) {

@@ -50,7 +50,7 @@ impl TryFrom<Map<String, Value>> for RewardSpec {
             other => Err(format!("`{key}` of a reward is a name, not {other}")),
         };
         let name = knobs.remove("name").or_else(|| crate::outside::name(&knobs).map(Value::from));
-        let name = name.ok_or("a reward needs a `name` (or a `plugin`, or an `http` address)")?;
+        let name = name.ok_or("a reward needs a `name` (or a `plugin`, an `http` address or a `model`)")?;
         let label = knobs.remove("label").map(|l| text("label", l)).transpose()?;
         let weight = match knobs.remove("weight") {
             None => 1.0,

@@ -124,7 +124,7 @@ def peer(a):
 
     def noted(*args, **kwargs):
         out = compute(*args, **kwargs)
-        losses.append(float(out[0] if isinstance(out, tuple) else out))
+        losses.append((out[0] if isinstance(out, tuple) else out).item())
         return out
 
     trainer.compute_loss = noted

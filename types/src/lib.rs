@@ -18,7 +18,7 @@ pub mod seed;
 mod task;
 mod verdict;
 
-pub use credited::{CreditedBatch, CreditedGroup, CreditedRow};
+pub use credited::{CreditedBatch, CreditedGroup, CreditedRow, CriticRow};
 pub use flow::{FlowPlan, Role, StepReport};
 pub use message::{Message, Speaker};
 pub use metrics::Metrics;

@@ -7,6 +7,8 @@
     reason = "helpers of tests fail by panicking and speak by printing"
 )]
 
+mod judge;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use collimate_actors::{Engine, mismatch};
 use collimate_algorithms::{AlgoState, Algorithm, build};
-use collimate_learners::{LearnerConfig, OptimizerConfig, PolicyLearner, Schedule, Shape, credit};
+use collimate_learners::{LearnerConfig, OptimizerConfig, PolicyLearner, Schedule, Shape, Told, credit};
 use collimate_models::{Model, Recording, Tape};
 use collimate_rewards::RewardSet;
 use collimate_text::Tokenizer;
@@ -142,11 +142,13 @@ impl<'a> Bench<'a> {
         let groups = tracing::trace_span!("generate").in_scope(|| self.generate(step, prompts))?;
         let generate = start.elapsed().as_secs_f64();
         let scored: Vec<ScoredGroup> = groups.iter().map(|g| self.rewards.score(g.clone())).collect();
-        let batch = credit(self.algorithm.as_ref(), &mut AlgoState::default(), &scored, None, 1.0).or_failed()?;
+        let batch = credit(self.algorithm.as_ref(), &mut AlgoState::default(), &scored, Told::default(), 1.0).or_failed()?;
         self.engine.release();
         let score = start.elapsed().as_secs_f64() - generate;
-        let report =
-            self.learner.step(self.model, self.algorithm.as_ref(), &batch, (step as u64, step as u64), &mut self.recording).or_failed()?;
+        let report = self
+            .learner
+            .step((self.model, None), self.algorithm.as_ref(), &batch, (step as u64, step as u64), &mut self.recording)
+            .or_failed()?;
         let whole = start.elapsed().as_secs_f64();
         let optimizer = report.metrics.get("time/optimizer").unwrap_or(0.0);
         Ok((Phases { generate, score, forward_backward: whole - generate - score - optimizer, optimizer, whole }, groups))

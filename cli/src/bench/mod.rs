@@ -6,6 +6,7 @@ pub mod floor;
 mod given;
 mod grpo;
 mod plugin;
+mod ppo;
 mod rollout;
 
 use std::path::Path;
@@ -25,6 +26,7 @@ pub(crate) fn bench(args: &Bench) -> Result<Code, Exit> {
         Bench::Grpo(args) => grpo::bench(args),
         Bench::Sft(args) => given::bench(given::Task::Sft, args),
         Bench::Dpo(args) => given::bench(given::Task::Dpo, args),
+        Bench::Ppo(args) => ppo::bench(args),
         Bench::Reward(args) => given::bench(given::Task::Reward, args),
         Bench::Rollout(args) => rollout::bench(args),
         Bench::RewardPlugin(args) => plugin::bench(args),

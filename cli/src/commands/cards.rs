@@ -1,7 +1,7 @@
 //! `collimate algorithms`, `rewards` and `formats`: printed from the cards that stand beside the code.
 
 use collimate_datasets::{FORMATS, format_named};
-use collimate_rewards::{CardCase, http::HTTP_CARD, plugin::PLUGIN_CARD};
+use collimate_rewards::{CardCase, MODEL_CARD, http::HTTP_CARD, plugin::PLUGIN_CARD};
 use serde_json::{Value, json};
 
 use crate::args::CardArgs;
@@ -33,7 +33,7 @@ pub(crate) fn algorithms(args: &CardArgs) -> Result<Code, Exit> {
 
 /// Lists the rewards, or shows one.
 pub(crate) fn rewards(args: &CardArgs) -> Result<Code, Exit> {
-    let cards = || collimate_rewards::roster().iter().map(|r| r.card()).chain([&PLUGIN_CARD, &HTTP_CARD]);
+    let cards = || collimate_rewards::roster().iter().map(|r| r.card()).chain([&PLUGIN_CARD, &HTTP_CARD, &MODEL_CARD]);
     let unknown = |name: &String| {
         let known = cards().map(|c| format!("`{}`", c.name)).collect::<Vec<_>>().join(", ");
         refused(format!("there is no reward `{name}`; there are {known}"))

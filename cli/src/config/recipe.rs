@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::sections::{
-    CheckpointSection, EvalSection, LearnerSection, LogSection, LoraSection, ModelSection, RewardPolicySection, RolloutSection, RunSection,
-    SamplingSection,
+    CheckpointSection, CriticSection, EvalSection, LearnerSection, LogSection, LoraSection, ModelSection, RewardPolicySection,
+    RolloutSection, RunSection, SamplingSection,
 };
 
 /// A recipe.
@@ -34,6 +34,8 @@ pub struct Recipe {
     pub learner: LearnerSection,
     /// `[lora]`
     pub lora: LoraSection,
+    /// `[critic]`
+    pub critic: CriticSection,
     /// `[eval]`
     pub eval: EvalSection,
     /// `[checkpoint]`

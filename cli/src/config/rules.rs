@@ -32,11 +32,15 @@ pub(super) static RULES: &[Rule] = &[
     },
     Rule {
         key: "sampling",
-        reads: &[],
+        reads: &["algorithm.name"],
         help: "set top_k = 0, top_p = 1, min_p = 0 and repetition_penalty = 1: with a filter the sampler is another law than the policy, \
-               and no correction for that is set",
+               and algorithm.correction, which would weigh that, is none",
         always: false,
-        broken: |r| (r.sampling().truncates() && draws(r)).then(|| "training draws from a law that a filter has cut".into()),
+        broken: |r| {
+            let knobs = serde_json::Value::Object(r.algorithm.knobs.clone());
+            let corrects = || collimate_algorithms::build(&r.algorithm.name, &knobs).is_ok_and(|a| a.needs().behaviour);
+            (r.sampling().truncates() && draws(r) && !corrects()).then(|| "training draws from a law that a filter has cut".into())
+        },
     },
     Rule {
         key: "rollout.group",

@@ -132,6 +132,32 @@ section! {
 const TARGETS: [&str; 7] = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
 
 section! {
+    /// The critic, where the algorithm has one (ppo): a model of its own that says one number a state.
+    CriticSection = "critic" {
+        /// What it starts from: `policy` (the trunk of model.path), or the directory or run of a reward model.
+        init: PathBuf = "policy".into(), Mark::OPTIONAL.limit(NotEmpty);
+        /// The head where that has none: `zero`, or `normal` numbers of the model's `initializer_range`.
+        head: String = "zero".into(), Mark::OPTIONAL;
+        /// Flow steps at the start in which the critic alone learns and the policy rests.
+        warmup_steps: u64 = 0, Mark::OPTIONAL;
+        /// The learning rate at its peak.
+        lr: f64 = 1e-5, Mark::OPTIONAL.limit(AtLeast(0.0));
+        /// How the rate goes on after its warm-up.
+        schedule: String = "constant".into(), Mark::OPTIONAL;
+        /// Updates over which the rate rises to its peak.
+        lr_warmup_steps: u64 = 0, Mark::OPTIONAL;
+        /// The rate at the end as a share of the peak (linear, cosine and wsd).
+        min_lr_ratio: f64 = 0.0, Mark::OPTIONAL.limit(Between(0.0, 1.0));
+        /// Passes over a step's completions.
+        epochs: u32 = 0, Mark::OPTIONAL.auto("learner.epochs");
+        /// Largest norm of the whole gradient; 0 = no clipping.
+        clip_grad: f64 = 1.0, Mark::OPTIONAL.limit(AtLeast(0.0));
+        /// AdamW's decoupled weight decay; its other numbers are the learner's.
+        weight_decay: f64 = 0.0, Mark::OPTIONAL.limit(AtLeast(0.0));
+    }
+}
+
+section! {
     /// Held-out evaluation on rows that are never trained on: greedy answers to questions, or the loss and accuracy of given data.
     EvalSection = "eval" {
         /// Before the first step, every so many steps, and at the end; 0 = never.
@@ -327,6 +353,12 @@ const REWARD: Section = Section {
             mark: Mark::OPTIONAL.limit(NotEmpty),
         },
         Field {
+            name: "model",
+            help: "Instead of a built-in reward: a reward model, a run of `reward_model` or a directory (`collimate rewards model`).",
+            kind: Kind::Text,
+            mark: Mark::OPTIONAL.limit(NotEmpty),
+        },
+        Field {
             name: "label",
             help: "The name it is logged under; its own by default.",
             kind: Kind::Text,
@@ -359,7 +391,7 @@ const REWARD: Section = Section {
 };
 
 /// All sections, in the order in which a recipe is written.
-pub(super) fn all() -> [Section; 13] {
+pub(super) fn all() -> [Section; 14] {
     [
         RunSection::SECTION,
         ModelSection::SECTION,
@@ -371,6 +403,7 @@ pub(super) fn all() -> [Section; 13] {
         RewardPolicySection::SECTION,
         LearnerSection::SECTION,
         LoraSection::SECTION,
+        CriticSection::SECTION,
         EvalSection::SECTION,
         CheckpointSection::SECTION,
         LogSection::SECTION,
@@ -383,7 +416,8 @@ pub(super) fn field(path: &str) -> Option<(Section, Field)> {
     let found = all().into_iter().find(|s| s.path == section)?;
     let field = found.fields.iter().find(|f| f.name == name)?;
     let kind = match path {
-        "learner.schedule" => Kind::Choice(&SCHEDULES),
+        "learner.schedule" | "critic.schedule" => Kind::Choice(&SCHEDULES),
+        "critic.head" => Kind::Choice(&["zero", "normal"]),
         "learner.reuse_rollout" => Kind::Choice(&["auto", "off"]),
         _ => field.kind,
     };

@@ -1,15 +1,18 @@
 //! `reward=…` on the command line: one reward instead of the recipe's list.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::parse::Override;
 use super::tree::{Content, Node};
 
-/// The key of a `[[reward]]` table that a word stands for: an address, a path to a program, or a name.
+/// The key of a `[[reward]]` table that a word stands for: an address, the directory of a reward model, a path to a program, or a name.
 #[must_use]
 pub fn reward_key(word: &str) -> &'static str {
     if word.starts_with("http://") || word.starts_with("https://") {
         "http"
+    } else if word.contains('/') && Path::new(word).is_dir() {
+        "model"
     } else if word.contains('/') {
         "plugin"
     } else {

@@ -63,6 +63,8 @@ pub enum ScorerKind {
     Logp,
     /// The implicit reward of DPO: how much more probable than under the reference, times beta.
     Implicit,
+    /// What the model says as a reward model.
+    Reward,
 }
 
 /// `collimate eval preference`.
@@ -77,9 +79,9 @@ pub struct EvalPreferenceArgs {
     /// Their format; found out by default.
     #[arg(long, default_value = "auto")]
     pub format: String,
-    /// What gives an answer its score.
-    #[arg(long, value_enum, default_value = "logp")]
-    pub scorer: ScorerKind,
+    /// What gives an answer its score; by default `reward` if the model is a reward model, else `logp`.
+    #[arg(long, value_enum)]
+    pub scorer: Option<ScorerKind>,
     /// The reference model of the implicit reward.
     #[arg(long, value_name = "PATH", required_if_eq("scorer", "implicit"))]
     pub reference: Option<PathBuf>,
@@ -121,7 +123,8 @@ pub struct EvalWinrateArgs {
     /// How many prompts, from the beginning of the file; all by default.
     #[arg(long)]
     pub rows: Option<usize>,
-    /// A reward as the judge: the answer with the higher score is preferred (`collimate rewards` lists them).
+    /// A reward as the judge: the answer with the higher score is preferred (`collimate rewards` lists them). A directory is a reward
+    /// model.
     #[arg(long, value_name = "REWARD", required_unless_present = "judge", conflicts_with = "judge")]
     pub reward: Option<String>,
     /// The base URL of an OpenAI-compatible endpoint as the judge, such as `http://127.0.0.1:8000/v1`.

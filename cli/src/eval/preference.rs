@@ -37,7 +37,7 @@ pub(super) fn preference(args: &EvalPreferenceArgs) -> Result<Code, Exit> {
     let mut settings = scorer.settings();
     settings.insert("rows".into(), json!(data.list.len()));
     settings.insert("seed".into(), json!(args.output.seed));
-    let against = args.reference.as_deref().filter(|_| args.scorer == ScorerKind::Implicit).map(keep::model).transpose()?;
+    let against = args.reference.as_deref().filter(|_| args.scorer == Some(ScorerKind::Implicit)).map(keep::model).transpose()?;
     let kept = Kept {
         model: keep::model(&args.model)?,
         against,

@@ -6,7 +6,6 @@ use std::time::Instant;
 use collimate_actors::{Engine, Progress as Generation};
 use collimate_datasets::{Split, load as load_data};
 use collimate_evals::{Bootstrap, Outcome, SampledAnswer, SampledResult, Source, powers_up_to};
-use collimate_rewards::RewardSet;
 use collimate_types::Seed;
 use serde_json::json;
 
@@ -17,7 +16,7 @@ use super::vote::vote;
 use crate::config::{Diagnostics, Layer, Purpose, Recipe, load};
 use crate::exit::{Code, Exit, OrExit, refused};
 use crate::run::{Evaluation, Sample, Signals, refuse};
-use crate::{machine, session};
+use crate::{judges, machine, session};
 
 /// Answers held-out questions and tells how many answers are right.
 pub(super) fn task(args: &EvalTaskArgs) -> Result<Code, Exit> {
@@ -28,7 +27,7 @@ pub(super) fn task(args: &EvalTaskArgs) -> Result<Code, Exit> {
     }
     let loaded = load(&Layer::from_arguments(&parts), Purpose::Evaluate).map_err(|d| refuse(&d, json_out))?;
     let recipe = loaded.recipe.clone().resolve(machine::cores(), machine::free_memory());
-    let rewards = RewardSet::build(&recipe.reward);
+    let rewards = judges::build(&recipe.reward);
     let split = load_data(&recipe.data, Seed(recipe.run.seed).fork("data", 0));
     let (rewards, split) = match (rewards, split) {
         (Ok(rewards), Ok(split)) => (rewards, split),

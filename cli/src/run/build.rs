@@ -85,12 +85,14 @@ fn online(loaded: &Loaded, recipe: &Recipe, algorithm: Box<dyn Algorithm>, seed:
     let plan = online_plan(recipe, algorithm.as_ref());
     let (rewards, split) = (rewards?, split?);
     let part = OnlineJob {
+        critic: super::critic::job(recipe, algorithm.as_ref(), &learner(recipe), seed),
         algorithm,
         eval_sampling: Arc::new(recipe.eval_sampling()),
         // The sampler draws without dropout, so its activations are not those of a training pass with it.
         reuse: recipe.learner.reuse_rollout != "off" && recipe.lora().is_none_or(|l| l.dropout == 0.0),
         rewards,
         lanes: collimate_rewards::lanes(&recipe.reward),
+        judge_bytes: crate::judges::weight_bytes(&recipe.reward),
         split,
         max_fault_share: recipe.reward_policy.max_fault_share,
     };
@@ -177,18 +179,7 @@ fn method(loaded: &Loaded, recipe: &Recipe) -> Result<Method, Box<Problem>> {
 /// What an online algorithm needs and a run does not compute: the key to change, the thing, and what to choose instead.
 fn unmet(loaded: &Loaded, recipe: &Recipe, needs: Needs) -> Option<Problem> {
     let name = "algorithm.name";
-    let all = [
-        (needs.values, name, "a critic's values", "choose an algorithm without a critic, such as reinforce_pp, rloo or grpo"),
-        (needs.greedy, name, "the score of a greedy answer to every prompt", "choose another baseline, such as rloo or reinforce"),
-        (needs.teacher, name, "a teacher's log-probabilities", "choose an algorithm without a teacher"),
-        (
-            needs.behaviour,
-            "algorithm.correction",
-            "log-probabilities under the law that drew",
-            "set it to none: one engine draws and learns",
-        ),
-        (needs.full_kl, "algorithm.kl_estimator", "the KL over the whole vocabulary", "set it to k1, k2 or k3"),
-    ];
+    let all = [(needs.teacher, name, "a teacher's log-probabilities", "choose an algorithm without a teacher")];
     let (_, key, what, mend) = all.into_iter().find(|(needed, ..)| *needed)?;
     let text = format!("`{}` needs {what}, which a run does not compute", recipe.algorithm.name);
     Some(loaded.problem(key, text).help(mend))
@@ -198,7 +189,7 @@ fn rewards(loaded: &Loaded, recipe: &Recipe) -> Result<RewardSet, Vec<Problem>> 
     let problem =
         |e: &collimate_rewards::RewardError| loaded.problem("reward", e.to_string()).help("`collimate rewards NAME` lists every knob");
     let specs = collimate_rewards::with_logs(&recipe.reward, &recipe.run.dir.join(&recipe.run.name));
-    RewardSet::build(&specs).map_err(|errors| errors.iter().map(problem).collect())
+    crate::judges::build(&specs).map_err(|errors| errors.iter().map(problem).collect())
 }
 
 fn online_plan(recipe: &Recipe, algorithm: &dyn Algorithm) -> FlowPlan {
@@ -206,6 +197,9 @@ fn online_plan(recipe: &Recipe, algorithm: &dyn Algorithm) -> FlowPlan {
     let mut roles = vec![Role::Actor, Role::Learner, Role::Reward];
     if needs.reference {
         roles.push(Role::Reference);
+    }
+    if needs.values {
+        roles.push(Role::Critic);
     }
     FlowPlan {
         roles,
@@ -222,14 +216,18 @@ fn online_plan(recipe: &Recipe, algorithm: &dyn Algorithm) -> FlowPlan {
     }
 }
 
-fn learner(recipe: &Recipe) -> LearnerConfig {
-    let l = &recipe.learner;
-    let shape = match l.schedule.as_str() {
+/// A schedule by its name; names are checked when the recipe is read.
+pub(super) fn shape(name: &str) -> Shape {
+    match name {
         "linear" => Shape::Linear,
         "cosine" => Shape::Cosine,
         "wsd" => Shape::Wsd,
         _ => Shape::Constant,
-    };
+    }
+}
+
+fn learner(recipe: &Recipe) -> LearnerConfig {
+    let l = &recipe.learner;
     let updates = u64::from(l.epochs) * l.minibatches as u64;
     LearnerConfig {
         epochs: l.epochs,
@@ -239,7 +237,7 @@ fn learner(recipe: &Recipe) -> LearnerConfig {
         max_skips: l.max_skips,
         optimizer: OptimizerConfig { betas: (l.betas[0], l.betas[1]), eps: l.eps, weight_decay: l.weight_decay, clip_grad: l.clip_grad },
         schedule: Schedule {
-            shape,
+            shape: shape(&l.schedule),
             lr: l.lr,
             warmup: l.warmup_steps,
             total: recipe.run.steps * updates,

@@ -28,6 +28,9 @@ const RNG: &str = "trainer/rng.bin";
 struct State {
     controller: ControllerState,
     learner: LearnerState,
+    /// The critic's learner, if there is a critic.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    critic: Option<LearnerState>,
     notes: Notes,
     /// Content of the data, so that a resumed run learns from what it started with.
     train: String,
@@ -76,7 +79,7 @@ impl Driver<'_> {
         let [train, heldout] = self.work.data().map(str::to_owned);
         let (controller, learner, tokens) = (frame.controller.state(), self.work.learner(), frame.summary.tokens);
         let base = self.work.base().map(str::to_owned);
-        let state = State { controller, learner, notes, train, heldout, tokens, base };
+        let state = State { controller, learner, critic: self.work.critic(), notes, train, heldout, tokens, base };
         let meta = CheckpointMeta {
             versions: versions(frame.job.threads),
             config_hash: hash_bytes(frame.job.files.config.as_bytes()),
@@ -122,6 +125,7 @@ impl Driver<'_> {
         self.work.restore_adapters(&checkpoint.dir)?;
         let moments = TensorFile::open(&checkpoint.path(OPTIMIZER)).or_model()?;
         self.work.restore(&moments, state.learner)?;
+        self.work.restore_critic(checkpoint, state.critic)?;
         collimate_bridge::set_rng_state(&checkpoint.read(RNG).or_model()?).or_model()?;
         let frame = &mut self.frame;
         frame.controller = Controller::resume(frame.job.plan.clone(), frame.job.sampling.clone(), state.controller).or_refused()?;

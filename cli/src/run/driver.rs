@@ -6,7 +6,7 @@ use std::path::Path;
 use collimate_controller::{Command, Controller, Event, Outcome};
 use collimate_learners::LearnerState;
 use collimate_models::TensorFile;
-use collimate_store::{Blob, RunDir};
+use collimate_store::{Blob, Checkpoint, RunDir};
 use collimate_text::Tokenizer;
 use collimate_types::Metrics;
 
@@ -54,6 +54,24 @@ pub(crate) trait Work {
     /// # Errors
     /// When the moments are another model's.
     fn restore(&mut self, moments: &TensorFile, state: LearnerState) -> Result<(), Exit>;
+
+    /// Bytes of weights that are trained besides the model's own: a critic's.
+    fn more_weight_bytes(&self) -> usize {
+        0
+    }
+
+    /// The numbers of the critic's learner, if there is one.
+    fn critic(&self) -> Option<LearnerState> {
+        None
+    }
+
+    /// Takes the critic's state of a checkpoint back, if there is a critic.
+    ///
+    /// # Errors
+    /// When the checkpoint holds none, or another one.
+    fn restore_critic(&mut self, _checkpoint: &Checkpoint, _state: Option<LearnerState>) -> Result<(), Exit> {
+        Ok(())
+    }
 
     /// The content of the training part and of the held-out part, as hashes.
     fn data(&self) -> [&str; 2];

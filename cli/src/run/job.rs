@@ -10,6 +10,7 @@ use collimate_models::LoraConfig;
 use collimate_rewards::RewardSet;
 use collimate_types::{FlowPlan, Sampling, Seed};
 
+use super::critic::CriticJob;
 use super::given::Given;
 
 /// A run, resolved.
@@ -58,12 +59,16 @@ pub(crate) struct OnlineJob {
     pub algorithm: Box<dyn Algorithm>,
     /// How held-out questions are answered.
     pub eval_sampling: Arc<Sampling>,
+    /// The critic, if the algorithm has one.
+    pub critic: Option<CriticJob>,
     /// Whether the sampler's activations serve as the training forward.
     pub reuse: bool,
     /// The rewards.
     pub rewards: RewardSet,
     /// Groups that are judged at once.
     pub lanes: usize,
+    /// Bytes of the weights of reward models.
+    pub judge_bytes: u64,
     /// The data.
     pub split: Split,
     /// Largest share of infrastructure errors in the window.

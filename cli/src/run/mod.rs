@@ -10,17 +10,19 @@
 
 mod build;
 mod checkpoint;
+mod critic;
 mod driver;
 mod evaluate;
 mod frame;
 pub(crate) mod given;
+mod greedy;
 mod job;
 mod logs;
 mod measure;
 mod online;
 pub(crate) mod plan;
 mod progress;
-mod reference;
+pub(crate) mod reference;
 mod signals;
 mod start;
 mod timers;

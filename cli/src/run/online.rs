@@ -7,16 +7,18 @@ use std::sync::Arc;
 use collimate_actors::{ActorError, Engine, Progress, mismatch};
 use collimate_controller::{Command, Event};
 use collimate_datasets::Order;
-use collimate_learners::{LearnerState, PolicyLearner};
+use collimate_learners::{LearnerState, PolicyLearner, Told};
 use collimate_models::{AdapterMode, Model, Recording, Tape, TensorFile};
 use collimate_rewards::score_all;
-use collimate_store::Blob;
+use collimate_store::{Blob, Checkpoint};
 use collimate_text::Tokenizer;
 use collimate_types::{BatchId, CreditedBatch, Metrics, RolloutBatch, RolloutGroup, ScoredGroup, StepReport, WeightsVersion};
 
 use super::checkpoint::{OPTIMIZER, finite};
+use super::critic::Critic;
 use super::driver::Work;
 use super::frame::Frame;
+use super::greedy::{self, Greedy};
 use super::job::OnlineJob;
 use super::weights::{self, Base};
 use super::{Evaluation, Job, measure, reference};
@@ -33,6 +35,7 @@ pub(super) struct Online<'a> {
     /// The reference, if the algorithm needs one; with adapters it is the policy as it was at the start.
     reference: Option<Model>,
     learner: PolicyLearner,
+    critic: Option<Critic>,
     order: Order,
     engine: Engine,
     /// The sampler's activations and the learner's tape: lent to one, then to the other.
@@ -44,7 +47,8 @@ pub(super) struct Online<'a> {
 #[derive(Default)]
 struct Step {
     scored: Vec<ScoredGroup>,
-    reference: Vec<Vec<Vec<f32>>>,
+    reference: reference::ByToken,
+    greedy: Greedy,
     credited: Option<CreditedBatch>,
     metrics: Metrics,
     drawn: u64,
@@ -52,11 +56,12 @@ struct Step {
 }
 
 impl<'a> Online<'a> {
-    /// Before the first step: the weights are read.
+    /// Before the first step: the weights are read. `opened` is the model, of `checkpoint` if a run goes on from one.
     ///
     /// # Errors
     /// When a model is refused.
-    pub(super) fn open(job: &'a Job, part: &'a OnlineJob, opened: &Opened) -> Result<Self, Exit> {
+    pub(super) fn open(job: &'a Job, part: &'a OnlineJob, opened: &Opened, checkpoint: Option<&Checkpoint>) -> Result<Self, Exit> {
+        let critic = part.critic.as_ref().map(|c| Critic::open(c, checkpoint, &opened.source)).transpose()?;
         let mut model = session::load(&opened.source)?;
         let base = weights::adapt(job, &opened.source, &mut model)?;
         let reference = if part.algorithm.needs().reference && base.is_none() {
@@ -72,6 +77,7 @@ impl<'a> Online<'a> {
             model,
             base,
             reference,
+            critic,
             order: Order::new(&part.split.train, job.seed.fork("data", 0), job.shuffle),
             engine: Engine::new(),
             recording: if part.reuse { Recording::with_limit(job.tape_bytes) } else { Recording::off(Tape::with_limit(job.tape_bytes)) },
@@ -100,13 +106,14 @@ impl Work for Online<'_> {
     }
 
     fn is_finite(&self) -> bool {
-        finite(&self.model)
+        finite(&self.model) && self.critic.as_ref().is_none_or(|c| finite(&c.model))
     }
 
     fn blobs<'s>(&'s self, tokenizer: &'s Tokenizer) -> Vec<Blob<'s>> {
         let (learner, model) = (&self.learner, &self.model);
         let mut blobs = weights::blobs(model, self.base.as_ref(), tokenizer);
         blobs.push(Blob::new(OPTIMIZER, |out| learner.optimizer().write(model, out).map_err(io::Error::other)));
+        blobs.extend(self.critic.iter().flat_map(Critic::blobs));
         blobs
     }
 
@@ -116,6 +123,18 @@ impl Work for Online<'_> {
 
     fn restore_adapters(&mut self, checkpoint: &Path) -> Result<(), Exit> {
         weights::restore(&self.model, checkpoint)
+    }
+
+    fn more_weight_bytes(&self) -> usize {
+        self.critic.iter().flat_map(|c| c.model.params()).map(|p| p.numel() * p.kind().elt_size_in_bytes()).sum()
+    }
+
+    fn critic(&self) -> Option<LearnerState> {
+        self.critic.as_ref().map(|c| c.learner.state())
+    }
+
+    fn restore_critic(&mut self, checkpoint: &Checkpoint, state: Option<LearnerState>) -> Result<(), Exit> {
+        self.critic.as_mut().map_or(Ok(()), |c| c.restore(checkpoint, state))
     }
 
     fn learner(&self) -> LearnerState {
@@ -149,10 +168,20 @@ impl Online<'_> {
         let Self { engine, model, recording, .. } = self;
         let (tokenizer, signals) = (frame.tokenizer, frame.signals);
         let mut going = |_: Progress<'_>| !signals.asked();
-        let work = || engine.record((&*model, tokenizer), &batch.requests, batch.slots, version, recording, &mut going);
-        let result = frame.timers.time("generate", work);
-        match result {
-            Ok(groups) => {
+        let beside = if self.job.algorithm.needs().greedy { greedy::requests(batch, &frame.job.sampling) } else { Vec::new() };
+        let work = || {
+            let groups = engine.record((&*model, tokenizer), &batch.requests, batch.slots, version, recording, &mut going)?;
+            // Nothing more is asked of the engine where no baseline asks: its cache stays as it is.
+            let beside = if beside.is_empty() {
+                Vec::new()
+            } else {
+                engine.generate(model, tokenizer, &beside, batch.slots, version, &mut going)?
+            };
+            Ok((groups, beside))
+        };
+        match frame.timers.time("generate", work) {
+            Ok((groups, beside)) => {
+                self.step.greedy.keep(beside);
                 self.step.drawn += groups.iter().flat_map(|g| &g.rollouts).map(|r| r.tokens.len() as u64).sum::<u64>();
                 Ok(Event::Generated { id: batch.id, groups })
             }
@@ -164,10 +193,15 @@ impl Online<'_> {
     fn score(&mut self, frame: &mut Frame<'_>, id: BatchId, groups: Vec<RolloutGroup>) -> Result<Event, Exit> {
         frame.ui.phase("score");
         let OnlineJob { rewards, lanes, .. } = self.job;
-        let groups: Vec<ScoredGroup> = frame.timers.time("score", || score_all(rewards, groups, *lanes));
-        for group in &groups {
-            frame.now.faults.record(&group.verdicts);
-            self.step.faults += group.verdicts.iter().filter(|v| v.fault().is_some()).count() as u64;
+        let greedy = &mut self.step.greedy;
+        let (groups, beside) = frame.timers.time("score", || {
+            let mut groups = score_all(rewards, groups, *lanes);
+            let beside = greedy.judge(&mut groups, rewards, *lanes);
+            (groups, beside)
+        });
+        for verdicts in groups.iter().map(|g| &g.verdicts).chain([&beside]) {
+            frame.now.faults.record(verdicts);
+            self.step.faults += verdicts.iter().filter(|v| v.fault().is_some()).count() as u64;
         }
         if frame.now.faults.exceeded(self.job.max_fault_share) {
             let share = 100.0 * frame.now.faults.share();
@@ -194,11 +228,25 @@ impl Online<'_> {
 
     fn credit(&mut self, frame: &mut Frame<'_>, step: u64, groups: Vec<ScoredGroup>) -> Result<Event, Exit> {
         frame.ui.phase("credit");
-        let reference = (!self.step.reference.is_empty()).then_some(self.step.reference.as_slice());
+        let budget = frame.job.learner.micro_tokens;
+        let values = match &self.critic {
+            Some(critic) => Some(frame.timers.time("values", || reference::values(&critic.model, &groups, budget)).or_failed()?),
+            None => None,
+        };
+        let greedy = self.job.algorithm.needs().greedy.then(|| self.step.greedy.scores(&groups));
+        if let Some(mean) = self.step.greedy.mean() {
+            self.step.metrics.set("greedy/reward", mean);
+        }
+        let told = Told {
+            reference: (!self.step.reference.is_empty()).then_some(self.step.reference.as_slice()),
+            values: values.as_deref(),
+            greedy: greedy.as_deref(),
+        };
         let (algorithm, temperature) = (self.job.algorithm.as_ref(), frame.job.sampling.temperature);
         let state = &mut frame.now.algo;
         let credited =
-            frame.timers.time("credit", || collimate_learners::credit(algorithm, state, &groups, reference, temperature)).or_failed()?;
+            frame.timers.time("credit", || collimate_learners::credit(algorithm, state, &groups, told, temperature)).or_failed()?;
+        self.step.metrics.merge(credited.metrics.clone());
         self.step.credited = Some(credited);
         self.step.scored = groups;
         Ok(Event::Credited { step })
@@ -219,10 +267,22 @@ impl Online<'_> {
         let batch = self.step.credited.take().unwrap_or_default();
         let version: WeightsVersion = frame.controller.view().version;
         let faults = machine::minor_faults();
-        let Self { learner, model, job, recording, engine, .. } = self;
+        let Self { learner, critic, reference, model, job, recording, engine, .. } = self;
         engine.release();
-        let work = || learner.step(model, job.algorithm.as_ref(), &batch, (step, version), recording);
-        let report = frame.timers.time("update", work).or_failed()?;
+        let algorithm = job.algorithm.as_ref();
+        let report = if critic.as_ref().is_some_and(|c| c.learner.learns_alone(step)) {
+            StepReport { step, version, ..StepReport::default() }
+        } else {
+            frame
+                .timers
+                .time("update", || learner.step((&*model, Some(reference.as_ref().unwrap_or(&*model))), algorithm, &batch, (step, version), recording))
+                .or_failed()?
+        };
+        // After the policy, which starts from what the sampler left on the tape. Credit is given already, so the order changes nothing.
+        if let Some(critic) = critic {
+            let measured = frame.timers.time("critic", || critic.step(algorithm, &batch, recording))?;
+            self.step.metrics.merge(measured);
+        }
         self.step.metrics.set("perf/page_faults", (machine::minor_faults() - faults) as f64);
         self.step.metrics.merge(report.metrics.clone());
         self.finish_step(frame, step)?;

@@ -108,6 +108,12 @@ fn memory(job: &Job, opened: &Opened, lengths: Lengths) -> Vec<(&'static str, u6
                 job.learner.micro_tokens as f64 * row as f64
             };
             all.push(("kv_cache", KvCache::bytes(config, Kind::Float, slots, new) as u64));
+            // Its weights, gradient and moments; it is of the policy's size unless another model is named, whose files tell.
+            let critic = part.critic.as_ref().map_or(0, |c| {
+                let own = crate::session::model_dir(&c.init).ok().and_then(|dir| collimate_models::open(&dir).ok());
+                4 * own.map_or(weights, |s| s.weight_bytes() as u64)
+            });
+            all.extend([("critic", critic), ("reward_models", part.judge_bytes)]);
             (part.algorithm.needs().reference, kept, slots)
         }
         Part::Given(part) => {

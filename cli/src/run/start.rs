@@ -54,7 +54,7 @@ pub fn start(job: &Job, begin: Begin) -> Result<Summary, Exit> {
     super::plan::check_context(job, &opened)?;
     // What can be refused is refused before the name is taken.
     let work: Box<dyn Work + '_> = match &job.part {
-        Part::Online(part) => Box::new(Online::open(job, part, &opened)?),
+        Part::Online(part) => Box::new(Online::open(job, part, &opened, checkpoint.as_ref())?),
         Part::Given(part) => part.open(job, &opened)?,
     };
     let run = match run {
@@ -62,7 +62,7 @@ pub fn start(job: &Job, begin: Begin) -> Result<Summary, Exit> {
         None => RunDir::create(&job.files.root, &job.files.name).or_refused()?,
     };
     let run = run.keeping(job.keep);
-    if let Err(error) = run.check_space(needed_bytes(job, &opened.source)) {
+    if let Err(error) = run.check_space(needed_bytes(weights::trained_bytes(job, &opened.source) + work.more_weight_bytes() as u64)) {
         // Nothing has begun: the name is free again.
         if begin == Begin::New {
             let _ = std::fs::remove_dir_all(run.path());
@@ -156,7 +156,7 @@ fn check_changes(run: &RunDir, job: &Job) -> Result<(), Exit> {
 }
 
 /// Bytes of one checkpoint: what is trained and both moments, with room for the rest.
-fn needed_bytes(job: &Job, source: &collimate_models::Source) -> u64 {
-    let bytes = 3 * weights::trained_bytes(job, source);
+fn needed_bytes(trained: u64) -> u64 {
+    let bytes = 3 * trained;
     bytes + bytes / 20 + (16 << 20)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use collimate_actors::Engine;
 use collimate_algorithms::{AlgoState, build};
-use collimate_learners::{LearnerConfig, OptimizerConfig, PolicyLearner, Schedule, Shape, credit};
+use collimate_learners::{LearnerConfig, OptimizerConfig, PolicyLearner, Schedule, Shape, Told, credit};
 use collimate_models::{Model, Recording, Source, Tape, open};
 use collimate_text::{Tokenizer, testing::byte_tokenizer};
 use collimate_types::{Prompt, RolloutRequest, Sampling, ScoredGroup, Seed, Task, Verdict};
@@ -72,8 +72,8 @@ fn step(model: &Model, tokenizer: &Tokenizer, algorithm: &str, memory: Memory, u
         ScoredGroup { group: g, verdicts }
     };
     let scored: Vec<ScoredGroup> = groups.into_iter().map(score).collect();
-    let batch = credit(algorithm.as_ref(), &mut AlgoState::default(), &scored, None, 0.9).unwrap();
-    let report = learner.step(model, algorithm.as_ref(), &batch, (1, 3), &mut recording).unwrap();
+    let batch = credit(algorithm.as_ref(), &mut AlgoState::default(), &scored, Told::default(), 0.9).unwrap();
+    let report = learner.step((model, None), algorithm.as_ref(), &batch, (1, 3), &mut recording).unwrap();
     let of = |name: &str| report.metrics.get(name).unwrap();
     let file = tempfile::NamedTempFile::new().unwrap();
     learner.optimizer().write(model, &mut file.as_file()).unwrap();

@@ -57,13 +57,16 @@ fn naive<D: Lesson>(
 
 fn check<D: Lesson<Head = VocabHead> + Named>(name: &str, rows: &[GivenRow<D::Label>]) {
     let objective = D::named(name, json!({}));
-    for (budget, tape) in [(1000, Tape::new()), (12, Tape::new()), (1, Tape::inputs_only())] {
+    let all = [(12, Tape::new()), (1000, Tape::new()), (1, Tape::inputs_only())];
+    // One way of cutting is enough for those that differ in their rule alone.
+    let ways = if matches!(name, "sft" | "dpo" | "kto") { 3 } else { 1 };
+    for (budget, tape) in all.into_iter().take(ways) {
         let (metrics, ours) = update::<D>(&tiny(), objective.as_ref(), rows, budget, tape);
         let model = tiny();
         let (loss, theirs) = naive::<D>(&model, objective.as_ref(), rows, || padded(&model, rows));
         let off = (metrics.get("loss").unwrap() - loss).abs();
         assert!(off <= 1e-9 * loss.abs().max(1.0), "{name}, budget {budget}: loss {loss}, off by {off:e}");
-        assert_near(&ours, &theirs, 1e-9);
+        assert_near(name, &ours, &theirs, 1e-9);
     }
 }
 
@@ -105,6 +108,6 @@ fn a_reward_model_has_the_gradient_of_padded_rows() {
         let grid = || Tensor::stack(&rows.iter().flat_map(|r| [score(r, 0), score(r, 1)]).collect::<Vec<_>>(), 0);
         let (loss, theirs) = naive::<Comparisons>(&model, objective.as_ref(), &rows, grid);
         assert!((metrics.get("loss").unwrap() - loss).abs() <= 1e-9);
-        assert_near(&ours, &theirs, 1e-9);
+        assert_near("reward_model", &ours, &theirs, 1e-9);
     }
 }

@@ -23,7 +23,7 @@ fn micro_batching_changes_nothing() {
             assert_eq!(name, other);
             assert!((a - b).abs() <= 1e-9 * b.abs().max(1.0), "{name}: {a} cut, {b} whole");
         }
-        assert_near(&ours, &grads, 1e-12);
+        assert_near("dpo", &ours, &grads, 1e-12);
     }
 }
 

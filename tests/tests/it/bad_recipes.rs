@@ -95,13 +95,6 @@ fn an_algorithm_that_learns_from_other_data_is_refused_with_what_it_learns_from(
 }
 
 #[test]
-fn an_algorithm_that_needs_what_a_run_does_not_compute_is_refused_with_a_mend() {
-    refused(&Bench::new(), &["algorithm.name=ppo"], 2, &["`ppo` needs a critic's values", "reinforce_pp"]);
-    refused(&Bench::new(), &["algorithm.name=remax"], 2, &["greedy answer"]);
-    refused(&Bench::new(), &["algorithm.correction=tis_token"], 2, &["law that drew", "one engine"]);
-}
-
-#[test]
 fn parts_of_an_algorithm_that_make_no_sense_together_are_refused_with_the_reason() {
     refused(&Bench::new(), &["algorithm.kl_target=6"], 2, &["`kl_target`", "kl_in = \"reward\""]);
 }

@@ -26,6 +26,9 @@ fn words(bench: &Bench, command: &str, recipe: &std::path::Path) -> Vec<String> 
     if text.contains("format = \"hh-rlhf\"") {
         words.push(format!("data.train={}", pairs.display()));
     }
+    if text.contains("model = \"runs/") {
+        words.push(format!("reward={}", crate::reward_models::reward_model().display()));
+    }
     let given = !text.contains("[[reward]]");
     if given {
         words.push("learner.rows=2".to_owned());

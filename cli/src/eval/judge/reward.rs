@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use collimate_evals::JudgedPair;
-use collimate_rewards::{RewardSet, RewardSpec};
+use collimate_rewards::RewardSet;
 use collimate_types::{Prompt, Rollout, RolloutGroup};
 use serde_json::{Map, Value, json};
 
@@ -21,7 +21,7 @@ pub(super) struct ByReward {
 impl ByReward {
     pub(super) fn open(name: &str) -> Result<Self, Exit> {
         let join = |e: Vec<collimate_rewards::RewardError>| e.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
-        let rewards = RewardSet::build(&[RewardSpec::new(name)]).map_err(join).or_refused()?;
+        let rewards = crate::judges::build(&[crate::judges::named(name)]).map_err(join).or_refused()?;
         Ok(Self { name: name.to_owned(), rewards })
     }
 

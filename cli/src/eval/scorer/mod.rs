@@ -2,10 +2,12 @@
 
 mod implicit;
 mod logp;
+mod reward;
 
 use collimate_models::{Block, Model, Suffix};
 use collimate_text::Tokenizer;
 use serde_json::{Map, Value};
+use tch::Kind;
 
 use super::args::{EvalPreferenceArgs, ScorerKind};
 use crate::exit::{Exit, OrExit, refused};
@@ -32,14 +34,20 @@ pub(super) trait Scorer {
 /// # Errors
 /// With code 3 when a model is refused, with code 2 when the reference speaks another vocabulary.
 pub(super) fn open(args: &EvalPreferenceArgs, opened: &Opened) -> Result<Box<dyn Scorer>, Exit> {
-    let model = crate::session::load(&opened.source)?;
-    match (args.scorer, &args.reference) {
-        (ScorerKind::Logp, _) => Ok(Box::new(logp::Logp { model, per_token: args.per_token })),
+    let usual = if opened.source.has_scores() { ScorerKind::Reward } else { ScorerKind::Logp };
+    let policy = || crate::session::load(&opened.source);
+    match (args.scorer.unwrap_or(usual), &args.reference) {
+        (ScorerKind::Reward, _) => {
+            let mut model = opened.source.load_scores(Kind::Float, None).or_model()?;
+            opened.tokenizer.pad().into_iter().for_each(|pad| model.name_pad(pad));
+            Ok(Box::new(reward::Reward { model }))
+        }
+        (ScorerKind::Logp, _) => Ok(Box::new(logp::Logp { model: policy()?, per_token: args.per_token })),
         (ScorerKind::Implicit, Some(path)) => {
             let other = crate::session::open_model(path)?;
             same_vocabulary(&opened.tokenizer, &other.tokenizer)?;
             let reference = crate::session::load(&other.source)?;
-            Ok(Box::new(implicit::Implicit { model, reference, beta: args.beta, per_token: args.per_token }))
+            Ok(Box::new(implicit::Implicit { model: policy()?, reference, beta: args.beta, per_token: args.per_token }))
         }
         (ScorerKind::Implicit, None) => {
             Err(refused("the implicit reward needs --reference PATH: the model that the training started from"))
