@@ -275,7 +275,9 @@ impl Online<'_> {
         } else {
             frame
                 .timers
-                .time("update", || learner.step((&*model, Some(reference.as_ref().unwrap_or(&*model))), algorithm, &batch, (step, version), recording))
+                .time("update", || {
+                    learner.step((&*model, Some(reference.as_ref().unwrap_or(&*model))), algorithm, &batch, (step, version), recording)
+                })
                 .or_failed()?
         };
         // After the policy, which starts from what the sampler left on the tape. Credit is given already, so the order changes nothing.
