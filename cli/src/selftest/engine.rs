@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use collimate_actors::{Engine, mismatch};
 use collimate_algorithms::{AlgoState, build};
-use collimate_learners::{LearnerConfig, OptimizerConfig, PolicyLearner, Schedule, Shape, credit};
+use collimate_learners::{LearnerConfig, OptimizerConfig, PolicyLearner, Schedule, Shape, Told, credit};
 use collimate_models::{LoraConfig, Model, Recording, Source, Tape, open};
 use collimate_text::{Tokenizer, testing::byte_tokenizer};
 use collimate_types::{Prompt, RolloutGroup, RolloutRequest, Sampling, ScoredGroup, Seed, Task, Verdict};
@@ -87,8 +87,8 @@ fn gradient(model: &Path, micro_tokens: usize, mut recording: Recording) -> Resu
     let mut learner = learner(&model, micro_tokens);
     let groups = Engine::new().record((&model, &tokenizer), &requests(&tokenizer)?, 7, 3, &mut recording, &mut |_| true).or_failed()?;
     let scored: Vec<ScoredGroup> = groups.into_iter().map(scored).collect();
-    let batch = credit(algorithm.as_ref(), &mut AlgoState::default(), &scored, None, TEMPERATURE).or_failed()?;
-    learner.step(&model, algorithm.as_ref(), &batch, (1, 3), &mut recording).or_failed()?;
+    let batch = credit(algorithm.as_ref(), &mut AlgoState::default(), &scored, Told::default(), TEMPERATURE).or_failed()?;
+    learner.step((&model, None), algorithm.as_ref(), &batch, (1, 3), &mut recording).or_failed()?;
     moments(&learner, &model)
 }
 
