@@ -212,7 +212,8 @@ impl Pass<'_> {
         let pass = self.policy(cut, keep)?;
         let Some(reference) = self.reference else { return Ok(Forward { pass, reference: None, kl: None }) };
         let packed = &cut.0.packed;
-        let hidden = reference.forward(packed, None)?.index_select(0, &packed.head_row_tensor());
+        let hidden = reference.with_adapters(AdapterMode::Start, || reference.forward(packed, None))?;
+        let hidden = hidden.index_select(0, &packed.head_row_tensor());
         let kl = self.model.head().divergence(self.model.embedding(), &pass.hidden, &pass.leaves, against(reference, &hidden));
         Ok(Forward { pass, reference: Some(hidden), kl: Some(kl) })
     }

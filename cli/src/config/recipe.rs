@@ -32,10 +32,10 @@ pub struct Recipe {
     pub reward_policy: RewardPolicySection,
     /// `[learner]`
     pub learner: LearnerSection,
-    /// `[critic]`
-    pub critic: CriticSection,
     /// `[lora]`
     pub lora: LoraSection,
+    /// `[critic]`
+    pub critic: CriticSection,
     /// `[eval]`
     pub eval: EvalSection,
     /// `[checkpoint]`

@@ -112,6 +112,26 @@ section! {
 }
 
 section! {
+    /// Low-rank adapters (LoRA): with a rank, the weights stay as they are and only the adapters are trained and saved, in PEFT's layout. The
+    /// reference is the same model with the adapters switched off.
+    LoraSection = "lora" {
+        /// The rank of the adapters; 0 = no adapters, every weight is trained. A rate of about ten times `learner.lr` without adapters is usual.
+        rank: usize = 0, Mark::OPTIONAL;
+        /// The adapters' product is multiplied with alpha / rank.
+        alpha: f64 = 0.0, Mark::OPTIONAL.limit(AtLeast(0.0)).auto("twice the rank");
+        /// The share of an adapter's inputs that is set to zero in training passes. With it no pass can take the sampler's activations.
+        dropout: f64 = 0.0, Mark::OPTIONAL.limit(FromBelow(0.0, 1.0));
+        /// Which projections have an adapter, by their names in Hugging Face checkpoints.
+        targets: Vec<String> = TARGETS.map(str::to_owned).to_vec(), Mark::OPTIONAL.limit(NotEmpty);
+        /// Multiply with alpha / √rank instead (rsLoRA): the size of activations then does not depend on the rank.
+        rslora: bool = false, Mark::OPTIONAL;
+    }
+}
+
+/// The projections that have an adapter where the recipe does not say.
+const TARGETS: [&str; 7] = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
+
+section! {
     /// The critic, where the algorithm has one (ppo): a model of its own that says one number a state.
     CriticSection = "critic" {
         /// What it starts from: `policy` (the trunk of model.path), or the directory or run of a reward model.
@@ -136,26 +156,6 @@ section! {
         weight_decay: f64 = 0.0, Mark::OPTIONAL.limit(AtLeast(0.0));
     }
 }
-
-section! {
-    /// Low-rank adapters (LoRA): with a rank, the weights stay as they are and only the adapters are trained and saved, in PEFT's layout. The
-    /// reference is the same model with the adapters switched off.
-    LoraSection = "lora" {
-        /// The rank of the adapters; 0 = no adapters, every weight is trained. A rate of about ten times `learner.lr` without adapters is usual.
-        rank: usize = 0, Mark::OPTIONAL;
-        /// The adapters' product is multiplied with alpha / rank.
-        alpha: f64 = 0.0, Mark::OPTIONAL.limit(AtLeast(0.0)).auto("twice the rank");
-        /// The share of an adapter's inputs that is set to zero in training passes. With it no pass can take the sampler's activations.
-        dropout: f64 = 0.0, Mark::OPTIONAL.limit(FromBelow(0.0, 1.0));
-        /// Which projections have an adapter, by their names in Hugging Face checkpoints.
-        targets: Vec<String> = TARGETS.map(str::to_owned).to_vec(), Mark::OPTIONAL.limit(NotEmpty);
-        /// Multiply with alpha / √rank instead (rsLoRA): the size of activations then does not depend on the rank.
-        rslora: bool = false, Mark::OPTIONAL;
-    }
-}
-
-/// The projections that have an adapter where the recipe does not say.
-const TARGETS: [&str; 7] = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
 
 section! {
     /// Held-out evaluation on rows that are never trained on: greedy answers to questions, or the loss and accuracy of given data.
@@ -402,8 +402,8 @@ pub(super) fn all() -> [Section; 14] {
         REWARD,
         RewardPolicySection::SECTION,
         LearnerSection::SECTION,
-        CriticSection::SECTION,
         LoraSection::SECTION,
+        CriticSection::SECTION,
         EvalSection::SECTION,
         CheckpointSection::SECTION,
         LogSection::SECTION,

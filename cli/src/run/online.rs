@@ -117,6 +117,14 @@ impl Work for Online<'_> {
         blobs
     }
 
+    fn base(&self) -> Option<&str> {
+        self.base.as_ref().map(|b| b.digest.as_str())
+    }
+
+    fn restore_adapters(&mut self, checkpoint: &Path) -> Result<(), Exit> {
+        weights::restore(&self.model, checkpoint)
+    }
+
     fn more_weight_bytes(&self) -> usize {
         self.critic.iter().flat_map(|c| c.model.params()).map(|p| p.numel() * p.kind().elt_size_in_bytes()).sum()
     }
@@ -127,14 +135,6 @@ impl Work for Online<'_> {
 
     fn restore_critic(&mut self, checkpoint: &Checkpoint, state: Option<LearnerState>) -> Result<(), Exit> {
         self.critic.as_mut().map_or(Ok(()), |c| c.restore(checkpoint, state))
-    }
-
-    fn base(&self) -> Option<&str> {
-        self.base.as_ref().map(|b| b.digest.as_str())
-    }
-
-    fn restore_adapters(&mut self, checkpoint: &Path) -> Result<(), Exit> {
-        weights::restore(&self.model, checkpoint)
     }
 
     fn learner(&self) -> LearnerState {
@@ -155,8 +155,6 @@ impl Online<'_> {
     fn draw(&mut self, frame: &mut Frame<'_>, step: u64, refill: u32, count: usize) -> Result<Event, Exit> {
         if refill == 0 {
             self.step = Step::default();
-            // What an evaluation took is not the step's.
-            let _ = self.job.rewards.take_work();
         }
         frame.ui.phase("tasks");
         let tasks = self.order.next(&mut frame.now.cursor, count);
@@ -277,7 +275,9 @@ impl Online<'_> {
         } else {
             frame
                 .timers
-                .time("update", || learner.step((&*model, reference.as_ref()), algorithm, &batch, (step, version), recording))
+                .time("update", || {
+                    learner.step((&*model, Some(reference.as_ref().unwrap_or(&*model))), algorithm, &batch, (step, version), recording)
+                })
                 .or_failed()?
         };
         // After the policy, which starts from what the sampler left on the tape. Credit is given already, so the order changes nothing.
@@ -301,10 +301,9 @@ impl Online<'_> {
         let mut metrics = std::mem::take(&mut self.step.metrics);
         metrics.merge(frame.controller.take_metrics());
         if !self.step.scored.is_empty() {
-            metrics.merge(collimate_rewards::summarise(&self.step.scored));
+            metrics.merge(measure::rewards(&self.step.scored));
             metrics.merge(measure::completions(&self.step.scored));
         }
-        metrics.merge(measure::work(&self.job.rewards));
         metrics.set("faults/total", self.step.faults as f64);
         frame.close_step(step, metrics, (self.step.drawn, &self.step.scored), &["generate", "score", "update"])
     }
@@ -322,17 +321,12 @@ impl Online<'_> {
             slots: frame.job.plan.slots,
             answers: 1,
         };
-        // Before the first step there is nothing to save, so nothing to be evaluated first: a signal ends it at once.
-        let signals = frame.signals;
-        let result = match evaluation.run(&self.model, &mut self.engine, &mut |_| step > 0 || !signals.asked()) {
-            Err(_) if step == 0 && signals.asked() => return Err(Exit { code: Code::Stopped, message: None }),
-            result => result?,
-        };
+        let result = evaluation.run(&self.model, &mut self.engine, &mut |_| true)?;
         let score = (result.task.n > 0).then_some(result.task.accuracy);
         frame.logs.evaluation(step, &result)?;
         let share = |s: f64| format!("held-out {:.1}%", 100.0 * s);
         frame.board.heldout = score.map(share).or_else(|| frame.board.heldout.take());
-        frame.evaluated(step, score, &result.task.to_string(), start.elapsed().as_secs_f64());
+        frame.evaluated(step, score, result.task.to_string(), start.elapsed().as_secs_f64());
         frame.summary.evaluations.push((step, result));
         Ok(Event::Evaluated { step, score })
     }

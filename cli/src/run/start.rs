@@ -62,7 +62,7 @@ pub fn start(job: &Job, begin: Begin) -> Result<Summary, Exit> {
         None => RunDir::create(&job.files.root, &job.files.name).or_refused()?,
     };
     let run = run.keeping(job.keep);
-    if let Err(error) = run.check_space(needed_bytes(job, &opened.source, work.more_weight_bytes())) {
+    if let Err(error) = run.check_space(needed_bytes(weights::trained_bytes(job, &opened.source) + work.more_weight_bytes() as u64)) {
         // Nothing has begun: the name is free again.
         if begin == Begin::New {
             let _ = std::fs::remove_dir_all(run.path());
@@ -155,8 +155,8 @@ fn check_changes(run: &RunDir, job: &Job) -> Result<(), Exit> {
     Err(Exit { code: Code::Refused, message: Some(message) })
 }
 
-/// Bytes of one checkpoint: what is trained (`more` beside the policy) and both moments, with room for the rest.
-fn needed_bytes(job: &Job, source: &collimate_models::Source, more: usize) -> u64 {
-    let bytes = 3 * (weights::trained_bytes(job, source) + more as u64);
+/// Bytes of one checkpoint: what is trained and both moments, with room for the rest.
+fn needed_bytes(trained: u64) -> u64 {
+    let bytes = 3 * trained;
     bytes + bytes / 20 + (16 << 20)
 }

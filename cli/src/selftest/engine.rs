@@ -101,8 +101,7 @@ fn scored(group: RolloutGroup) -> ScoredGroup {
 fn learner(model: &Model, micro_tokens: usize) -> PolicyLearner {
     let schedule = Schedule { shape: Shape::Constant, lr: 0.0, warmup: 0, total: 1, min_ratio: 0.0, decay_share: 0.0 };
     let optimizer = OptimizerConfig { betas: (0.9, 0.999), eps: 1e-8, weight_decay: 0.0, clip_grad: 0.0 };
-    let config =
-        LearnerConfig { epochs: 1, minibatches: 1, micro_tokens, max_new_tokens: NEW_TOKENS, max_skips: 1, optimizer, schedule };
+    let config = LearnerConfig { epochs: 1, minibatches: 1, micro_tokens, max_new_tokens: NEW_TOKENS, max_skips: 1, optimizer, schedule };
     PolicyLearner::new(model, config)
 }
 

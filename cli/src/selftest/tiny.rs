@@ -40,10 +40,7 @@ pub(super) fn write() -> Result<TempDir, Exit> {
 }
 
 fn tensors() -> Vec<(String, Tensor)> {
-    let mut all = vec![
-        ("model.embed_tokens.weight".to_owned(), matrix("embed", VOCAB, HIDDEN)),
-        ("model.norm.weight".to_owned(), ones()),
-    ];
+    let mut all = vec![("model.embed_tokens.weight".to_owned(), matrix("embed", VOCAB, HIDDEN)), ("model.norm.weight".to_owned(), ones())];
     for i in 0..LAYERS {
         let name = |part: &str| format!("model.layers.{i}.{part}.weight");
         let mut push = |part: &str, rows, columns| all.push((name(part), matrix(&name(part), rows, columns)));

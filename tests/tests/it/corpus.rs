@@ -17,7 +17,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 fn seeds(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
     let dir = checkout().join("fuzz/corpus").join(target);
-    let mut files: Vec<PathBuf> = fs::read_dir(&dir).unwrap_or_else(|e| panic!("{}: {e}", dir.display())).flatten().map(|e| e.path()).collect();
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(&dir).unwrap_or_else(|e| panic!("{}: {e}", dir.display())).flatten().map(|e| e.path()).collect();
     files.sort();
     assert!(files.len() >= 2, "{target} has no seeds");
     files.into_iter().map(|f| (f.clone(), fs::read(&f).unwrap())).collect()

@@ -145,8 +145,30 @@ fn odd() -> Vec<String> {
 /// Pieces of what judges look for, put together by chance.
 fn mixed(seed: Seed) -> String {
     const PIECES: [&str; 24] = [
-        "42", "-", "1/3", "0.1", "\\frac{1}{2}", "\\boxed{", "}", "{", "####", "<answer>", "</answer>", "the answer is ", "\n", " ", ",", "e9",
-        "π", "\u{200b}", "\"", "\\", "```", "$", "x^2", "\u{10ffff}",
+        "42",
+        "-",
+        "1/3",
+        "0.1",
+        "\\frac{1}{2}",
+        "\\boxed{",
+        "}",
+        "{",
+        "####",
+        "<answer>",
+        "</answer>",
+        "the answer is ",
+        "\n",
+        " ",
+        ",",
+        "e9",
+        "π",
+        "\u{200b}",
+        "\"",
+        "\\",
+        "```",
+        "$",
+        "x^2",
+        "\u{10ffff}",
     ];
     let count = seed.bits(0) % 40;
     (1..=count).map(|n| PIECES[(seed.bits(n) % PIECES.len() as u64) as usize]).collect()

@@ -1,5 +1,6 @@
 //! `collimate reward`: tools for whoever writes a reward.
 
+pub(crate) mod args;
 mod bench;
 mod fuzz;
 mod new;
