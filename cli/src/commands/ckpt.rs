@@ -18,8 +18,13 @@ pub(crate) fn ckpt(args: &Ckpt) -> Result<Code, Exit> {
         Ckpt::Export { source, dir } => {
             session::start_libtorch(0);
             let opened = session::open_model(source)?;
-            let model = session::load(&opened.source)?;
-            export(&model, &opened.tokenizer, dir)?;
+            if opened.source.has_scores() {
+                // A reward model keeps its head.
+                let model = opened.source.load_scores(tch::Kind::Float, None).or_model()?;
+                export(&model, &opened.tokenizer, dir)?;
+            } else {
+                export(&session::load(&opened.source)?, &opened.tokenizer, dir)?;
+            }
             Ok(Code::Done)
         }
     }

@@ -88,7 +88,7 @@ impl Frame<'_> {
     }
 
     /// Books an evaluation of the boundary `step`; higher scores are better.
-    pub(crate) fn evaluated(&mut self, step: u64, score: Option<f64>, said: String, seconds: f64) {
+    pub(crate) fn evaluated(&mut self, step: u64, score: Option<f64>, said: &str, seconds: f64) {
         self.last_score = score.map(|s| (step, s));
         self.ui.note(format!("held-out after step {step}: {said}"));
         self.summary.eval_s.push(seconds);

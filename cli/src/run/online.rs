@@ -248,7 +248,7 @@ impl Online<'_> {
         frame.logs.evaluation(step, &result)?;
         let share = |s: f64| format!("held-out {:.1}%", 100.0 * s);
         frame.board.heldout = score.map(share).or_else(|| frame.board.heldout.take());
-        frame.evaluated(step, score, result.task.to_string(), start.elapsed().as_secs_f64());
+        frame.evaluated(step, score, &result.task.to_string(), start.elapsed().as_secs_f64());
         frame.summary.evaluations.push((step, result));
         Ok(Event::Evaluated { step, score })
     }

@@ -75,6 +75,7 @@ pub trait Lesson: Data + Sized {
     const TRAINED: usize = Self::ANSWERS;
 
     /// The row as blocks whose suffixes fill the rows `first ..` of the grid, one an answer.
+    #[must_use]
     fn blocks(prompt: &[TokenId], answers: &[GivenAnswer], first: usize, _pad: Option<i64>) -> Vec<Block> {
         let suffix = |(i, a): (usize, &GivenAnswer)| Suffix { tokens: a.tokens.clone(), scored: a.trained.clone(), row: first + i };
         vec![Block { prefix: prompt.to_vec(), suffixes: answers.iter().enumerate().map(suffix).collect() }]
