@@ -20,10 +20,13 @@ pub(crate) fn ckpt(args: &Ckpt) -> Result<Code, Exit> {
             let opened = session::open_model(source)?;
             if let Some(adapter) = opened.source.adapter().filter(|_| !merge) {
                 export_adapter(adapter, &opened.source.path, &opened.tokenizer, dir)?;
-                return Ok(Code::Done);
+            } else if opened.source.has_scores() {
+                // A reward model keeps its head.
+                let model = opened.source.load_scores(tch::Kind::Float, None).or_model()?;
+                export(&model, &opened.tokenizer, dir)?;
+            } else {
+                export(&session::load(&opened.source)?, &opened.tokenizer, dir)?;
             }
-            let model = session::load(&opened.source)?;
-            export(&model, &opened.tokenizer, dir)?;
             Ok(Code::Done)
         }
     }

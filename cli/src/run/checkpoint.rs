@@ -155,7 +155,7 @@ pub(crate) fn differences(checkpoint: &Checkpoint, threads: usize) -> Vec<String
 }
 
 /// Writes a model as a Hugging Face directory that must not exist yet: into a temporary one first, then one rename.
-pub(crate) fn export(model: &Model, tokenizer: &Tokenizer, dir: &Path) -> Result<(), Exit> {
+pub(crate) fn export<H: Head>(model: &Model<H>, tokenizer: &Tokenizer, dir: &Path) -> Result<(), Exit> {
     export_blobs(model_blobs(model, tokenizer), dir)
 }
 

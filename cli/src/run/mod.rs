@@ -1,6 +1,6 @@
 //! The run loop of the `inline` placement: one process, one thread that owns all tensors, one copy of the weights.
 //!
-//! `driver.rs` is the loop, `frame.rs` what all runs have around their work. What is done between two boundaries is a [`driver::Work`]:
+//! `driver.rs` is the loop, `frame.rs` what all runs have around their work. What is done between two boundaries is a `Work`:
 //! `online.rs` for answers that are drawn, `given/` for given data.
 //!
 //! ```text

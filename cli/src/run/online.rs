@@ -155,6 +155,8 @@ impl Online<'_> {
     fn draw(&mut self, frame: &mut Frame<'_>, step: u64, refill: u32, count: usize) -> Result<Event, Exit> {
         if refill == 0 {
             self.step = Step::default();
+            // What an evaluation took is not the step's.
+            let _ = self.job.rewards.take_work();
         }
         frame.ui.phase("tasks");
         let tasks = self.order.next(&mut frame.now.cursor, count);
@@ -301,9 +303,10 @@ impl Online<'_> {
         let mut metrics = std::mem::take(&mut self.step.metrics);
         metrics.merge(frame.controller.take_metrics());
         if !self.step.scored.is_empty() {
-            metrics.merge(measure::rewards(&self.step.scored));
+            metrics.merge(collimate_rewards::summarise(&self.step.scored));
             metrics.merge(measure::completions(&self.step.scored));
         }
+        metrics.merge(measure::work(&self.job.rewards));
         metrics.set("faults/total", self.step.faults as f64);
         frame.close_step(step, metrics, (self.step.drawn, &self.step.scored), &["generate", "score", "update"])
     }
@@ -321,12 +324,17 @@ impl Online<'_> {
             slots: frame.job.plan.slots,
             answers: 1,
         };
-        let result = evaluation.run(&self.model, &mut self.engine, &mut |_| true)?;
+        // Before the first step there is nothing to save, so nothing to be evaluated first: a signal ends it at once.
+        let signals = frame.signals;
+        let result = match evaluation.run(&self.model, &mut self.engine, &mut |_| step > 0 || !signals.asked()) {
+            Err(_) if step == 0 && signals.asked() => return Err(Exit { code: Code::Stopped, message: None }),
+            result => result?,
+        };
         let score = (result.task.n > 0).then_some(result.task.accuracy);
         frame.logs.evaluation(step, &result)?;
         let share = |s: f64| format!("held-out {:.1}%", 100.0 * s);
         frame.board.heldout = score.map(share).or_else(|| frame.board.heldout.take());
-        frame.evaluated(step, score, result.task.to_string(), start.elapsed().as_secs_f64());
+        frame.evaluated(step, score, &result.task.to_string(), start.elapsed().as_secs_f64());
         frame.summary.evaluations.push((step, result));
         Ok(Event::Evaluated { step, score })
     }

@@ -168,6 +168,9 @@ fn a_chain_starts_from_the_weights_of_a_run() {
     assert_eq!(weights("second", 1), weights("first", 6));
     let config: Value = serde_json::from_slice(&fs::read(bench.checkpoint("third", 1).join("config.json")).unwrap()).unwrap();
     assert_eq!(config["architectures"], serde_json::json!(["LlamaForSequenceClassification"]));
+    let (from, to) = (bench.checkpoint("third", 1), bench.path("exported"));
+    run(["ckpt".as_ref(), "export".as_ref(), from.as_os_str(), to.as_os_str()]).with_code(0);
+    assert_eq!(fs::read(to.join("model.safetensors")).unwrap(), fs::read(from.join("model.safetensors")).unwrap());
 }
 
 #[test]

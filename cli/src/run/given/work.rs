@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use collimate_controller::{Command, Event};
 use collimate_datasets::{Order, Set};
-use collimate_learners::{GivenLearner, GivenRow, LearnerState, measure, reference};
+use collimate_learners::{GivenLearner, GivenRow, LearnerState, Lesson, measure, reference};
 use collimate_models::{Model, Tape, TensorFile};
 use collimate_store::{Blob, content_hash};
 use collimate_text::Tokenizer;
@@ -40,8 +40,8 @@ pub(super) struct GivenWork<'a, D: Kind> {
     taken: Vec<GivenRow<D::Label>>,
 }
 
-/// A row with the hash of its content.
-type Keyed<L> = (String, GivenRow<L>);
+/// Rows with the names of their content.
+type Keyed<D> = Vec<(String, GivenRow<<D as Lesson>::Label>)>;
 
 /// Where the reference's numbers come from.
 enum Kept<D: Kind> {
@@ -120,7 +120,7 @@ impl<'a, D: Kind> GivenWork<'a, D> {
     }
 
     /// Rows that the run will come to and the cache does not know, by content.
-    fn missing(&mut self, frame: &mut Frame<'_>, cache: &Cache) -> Result<Vec<Keyed<D::Label>>, Exit> {
+    fn missing(&mut self, frame: &mut Frame<'_>, cache: &Cache) -> Result<Keyed<D>, Exit> {
         let steps = frame.job.plan.steps - frame.controller.state().step;
         let count = (steps as usize).saturating_mul(frame.job.plan.prompts_per_step);
         let mut cursor = frame.now.cursor;
@@ -239,7 +239,8 @@ impl<'a, D: Kind> GivenWork<'a, D> {
         let named = Metrics(metrics.0.iter().map(|(name, value)| (format!("eval/{name}"), *value)).collect());
         frame.logs.line(step, &named)?;
         frame.board.heldout = Some(format!("held-out {}", shown.first().cloned().unwrap_or_default()));
-        frame.evaluated(step, score, &format!("{} (n = {})", shown.join(", "), rows.len()), start.elapsed().as_secs_f64());
+        let said = format!("{} (n = {})", shown.join(", "), rows.len());
+        frame.evaluated(step, score, &said, start.elapsed().as_secs_f64());
         frame.summary.measured.push((step, named));
         Ok(Event::Evaluated { step, score })
     }
