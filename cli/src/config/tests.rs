@@ -103,7 +103,9 @@ fn every_rule_is_held() {
     says(&faults(&GOOD.replace("[[reward]]\nname = \"numeric\"\n", ""), &[]), &["nothing judges the answers", "[[reward]]"]);
     says(&faults(&GOOD.replace("arithmetic", "gsm8k"), &[]), &["no file to learn from"]);
     says(&faults(GOOD, &["reward.0.weight=0"]), &["every weight is 0"]);
-    assert_eq!(rules::RULES.len(), 8, "a new rule gets its line above");
+    says(&faults(GOOD, &["lora.rank=4", "lora.targets=[]"]), &["no projection to adapt", "lora.rank = 0"]);
+    says(&faults(GOOD, &["lora.rank=4", "algorithm.beta=0.1", "algorithm.kl_estimator=full"]), &["a reference that adapters do not have"]);
+    assert_eq!(rules::RULES.len(), 10, "a new rule gets its line above");
     for alone in ["reinforce", "reinforce_pp"] {
         let layers = [text(GOOD), Layer::Set("rollout.group=1".into()), Layer::Set(format!("algorithm.name={alone}"))];
         assert!(load(&layers, Purpose::Train).is_ok(), "{alone}");

@@ -57,7 +57,7 @@ fn config_show_tells_where_a_value_comes_from() {
     let bench = Bench::new();
     let shown = run(words("config show --origin").into_iter().chain(bench.words("run", &["learner.lr=0.5"]))).with_code(0).out;
     let line = |key: &str| shown.lines().find(|l| l.starts_with(key)).unwrap().to_owned();
-    assert!(line("lr = ").contains("command line"), "{}", line("lr = "));
+    assert!(line("lr = 0.5").contains("command line"), "{}", line("lr = 0.5"));
     assert!(line("steps = ").contains("recipe.toml"), "{}", line("steps = "));
     assert!(line("weight_decay = ").contains("default"), "{}", line("weight_decay = "));
 }

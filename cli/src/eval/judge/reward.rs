@@ -42,8 +42,12 @@ impl ByReward {
             .clone()
             .unwrap_or_else(|| contest.task.messages.iter().map(|m| m.content.as_str()).collect::<Vec<_>>().join("\n"));
         let prompt = Arc::new(Prompt { task: contest.task.clone(), text, tokens: Vec::new() });
-        let scored = self.rewards.score(RolloutGroup { prompt, rollouts: vec![rollout(contest.a), rollout(contest.b)] });
-        let [a, b] = [0, 1].map(|at: usize| scored.verdicts.get(at).and_then(|v| v.score()).map(|s| s.total));
+        // The same answer twice is asked about once: what a model computes in two places of a pass may differ in the last bit.
+        let same = contest.a.text == contest.b.text;
+        let rollouts = [contest.a, contest.b].into_iter().take(if same { 1 } else { 2 }).map(rollout).collect();
+        let scored = self.rewards.score(RolloutGroup { prompt, rollouts });
+        let score = |at: usize| scored.verdicts.get(at).and_then(|v| v.score()).map(|s| s.total);
+        let (a, b) = (score(0), score(usize::from(!same)));
         a?.partial_cmp(&b?).map(|order| 0.5 + 0.5 * f64::from(order as i8))
     }
 }
