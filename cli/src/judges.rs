@@ -17,9 +17,9 @@ pub(crate) fn build(specs: &[RewardSpec]) -> Result<RewardSet, Vec<RewardError>>
     RewardSet::build_with(specs, &load)
 }
 
-fn load(settings: ModelSettings) -> Result<Box<dyn Reward>, String> {
-    let opened = session::open_model(&settings.model).map_err(|e| e.to_string())?;
-    let model = RewardModel::new(opened.source, opened.tokenizer, settings.micro_tokens).map_err(|e| e.to_string())?;
+fn load(ModelSettings { model, micro_tokens, .. }: ModelSettings) -> Result<Box<dyn Reward>, String> {
+    let opened = session::open_model(&model).map_err(|e| e.to_string())?;
+    let model = RewardModel::new(opened.source, opened.tokenizer, micro_tokens).map_err(|e| e.to_string())?;
     Ok(Box::new(model))
 }
 

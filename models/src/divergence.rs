@@ -20,7 +20,6 @@ impl VocabHead {
     ///
     /// # Shapes
     /// `hidden [R, hidden]` → `[L]`
-    #[must_use]
     pub fn divergence(&self, embedding: &Param, hidden: &Tensor, leaves: &HeadLeaves, against: Against<'_>) -> Tensor {
         let rows = Tensor::zeros([hidden.size()[0]], (hidden.kind(), Device::Cpu));
         for (start, count) in self.chunks(self.projection(embedding), hidden.size()[0]) {
@@ -34,7 +33,6 @@ impl VocabHead {
     /// gets none.
     ///
     /// With g the sum over a row's leaves: `dL/dzⱼ = g·pⱼ·(log pⱼ − log qⱼ − KL)/τ`.
-    #[must_use]
     pub fn divergence_backward(
         &self,
         embedding: &Param,

@@ -102,11 +102,11 @@ impl Tape {
 
     /// Whether the buffers are of such a model: a tape may be lent to another one, a critic say.
     fn fits<H: Head>(&self, model: &Model<H>) -> bool {
-        let alike = |(segment, buffers): (&Box<dyn crate::Segment>, &Vec<Tensor>)| {
+        let alike = |(segment, buffers): (&dyn crate::Segment, &Vec<Tensor>)| {
             let widths = segment.saved_widths(model.config.hidden);
             widths.len() == buffers.len() && widths.iter().zip(buffers).all(|(w, b)| b.size()[1] == *w && b.kind() == model.kind())
         };
-        self.buffers.len() == model.segments().len() && model.segments().iter().zip(&self.buffers).all(alike)
+        self.buffers.len() == model.segments().len() && model.segments().iter().map(AsRef::as_ref).zip(&self.buffers).all(alike)
     }
 
     /// Records the first `count` rows of what a segment saved, behind the rows that are filled.

@@ -61,7 +61,8 @@ pub(super) static RULES: &[Rule] = &[
         broken: |r| {
             let knobs = serde_json::Value::Object(r.algorithm.knobs.clone());
             let full = || collimate_algorithms::build(&r.algorithm.name, &knobs).is_ok_and(|a| a.needs().full_kl);
-            (r.lora.rank > 0 && full()).then(|| format!("`{}` takes the divergence from a reference that adapters do not have", r.algorithm.name))
+            (r.lora.rank > 0 && full())
+                .then(|| format!("`{}` takes the divergence from a reference that adapters do not have", r.algorithm.name))
         },
     },
     Rule {

@@ -49,9 +49,12 @@ fn changed(seed: &[u8], n: u64) -> Vec<u8> {
     bytes
 }
 
+/// What a fuzz target does with bytes.
+type Target = fn(&[u8]);
+
 #[test]
 fn no_seed_of_the_fuzz_targets_and_no_small_change_of_one_breaks_a_reader() {
-    let all: [(&str, fn(&[u8])); 7] = [
+    let all: [(&str, Target); 7] = [
         ("safetensors", targets::safetensors),
         ("gguf", targets::gguf),
         ("jsonl", targets::jsonl),

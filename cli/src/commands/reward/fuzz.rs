@@ -217,6 +217,6 @@ mod tests {
         let opened = Opened { reward: Box::new(Bad), hello: Some(hello), ..built_in("length") };
         let kind = |text: &str| wrong(&opened, judged(&opened, text, &Value::Null)).map(|(kind, _)| kind);
         assert_eq!((kind("good"), kind("none"), kind("error")), (None, None, None));
-        assert_eq!((kind("high"), kind("panic")), (Some("range"), Some("panic")));
+        assert_eq!((kind("high"), kind("panic")), (Some("range"), Some("error")));
     }
 }

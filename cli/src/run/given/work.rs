@@ -47,7 +47,7 @@ type Keyed<D> = Vec<(String, GivenRow<<D as Lesson>::Label>)>;
 enum Kept<D: Kind> {
     None,
     Cache(Cache),
-    Model(Model<D::Head>),
+    Model(Box<Model<D::Head>>),
     /// From the model that is trained, with its adapters as they were at the start.
     Own,
 }
@@ -64,7 +64,7 @@ impl<'a, D: Kind> GivenWork<'a, D> {
             Reference::None => Kept::None,
             Reference::Cached => Kept::Cache(Cache::default()),
             Reference::EveryStep if base.is_some() => Kept::Own,
-            Reference::EveryStep => Kept::Model(frozen::<D>(job)?),
+            Reference::EveryStep => Kept::Model(Box::new(frozen::<D>(job)?)),
         };
         let train = &given.split.train;
         let numbers = (0..train.len()).map(Arc::new).collect();
