@@ -17,7 +17,7 @@ const LINES: usize = 60;
 /// The word of the roster before which its own comes.
 const BEFORE: &str = "    grpo,\n";
 /// What is not a part of the sources.
-const LEFT_OUT: [&str; 4] = [".git", "target", "runs", "fuzz"];
+const LEFT_OUT: [&str; 3] = [".git", "target", "runs"];
 
 /// Adds, builds, trains.
 pub(crate) fn run(here: &Checkout) -> Done {
