@@ -20,7 +20,11 @@ pub(super) static CARD: Card = Card {
     parts: &["preference::log_ratio", "bco_pair::Threshold"],
     knobs: &[
         &[preference::beta("0.1")],
-        &[Knob { name: "shift", help: "Whether the threshold is the mean reward, as the paper has it, or 0, as TRL has it.", default: "true" }],
+        &[Knob {
+            name: "shift",
+            help: "Whether the threshold is the mean reward, as the paper has it, or 0, as TRL has it.",
+            default: "true",
+        }],
         &[preference::SFT_WEIGHT],
     ],
 };

@@ -18,12 +18,7 @@ pub(super) static CARD: Card = Card {
     equation: "A[p,g] = r[p,g] - mean_h r[p,h]\n\
                L = 1/(B max_new_tokens) sum_bt [ -min(rho A, clip(rho, 1-e_low, 1+e_high) A) + beta k3 ]",
     parts: &["credit::centre", "ratio::token", "clip::surrogate", "kl::k3", "reduce::fixed_length"],
-    knobs: &[
-        &online::clip("0.2", "0.2"),
-        &online::kl("0.0", "\"loss\"", "\"k3\""),
-        &[online::ENTROPY],
-        &online::CORRECTION,
-    ],
+    knobs: &[&online::clip("0.2", "0.2"), &online::kl("0.0", "\"loss\"", "\"k3\""), &[online::ENTROPY], &online::CORRECTION],
 };
 
 pub(super) fn build(given: &Value) -> Result<Box<dyn Algorithm>, KnobError> {

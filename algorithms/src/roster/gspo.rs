@@ -29,8 +29,7 @@ pub(super) static CARD: Card = Card {
 };
 
 pub(super) fn build(given: &Value) -> Result<Box<dyn Algorithm>, KnobError> {
-    let defaults =
-        Knobs { epsilon_low: 3e-4, epsilon_high: 4e-4, aggregation: Aggregation::SequenceMeanTokenMean, ..Knobs::default() };
+    let defaults = Knobs { epsilon_low: 3e-4, epsilon_high: 4e-4, aggregation: Aggregation::SequenceMeanTokenMean, ..Knobs::default() };
     let knobs = Knobs::read(&CARD, given, &defaults)?;
     let parts = Parts { credit: Box::new(Centred(knobs.scale_rewards)), ratio: Level::SequenceMean, gate: Box::new(knobs.clip()) };
     Ok(Box::new(Online::new(&CARD, &knobs, parts)?))

@@ -19,7 +19,11 @@ pub(super) static CARD: Card = Card {
     parts: &["preference::log_ratio_mean", "ipo::Square"],
     knobs: &[
         &[preference::beta("0.1")],
-        &[Knob { name: "average", help: "Whether log-ratios are by token, as TRL has them, or summed, as the paper has.", default: "true" }],
+        &[Knob {
+            name: "average",
+            help: "Whether log-ratios are by token, as TRL has them, or summed, as the paper has.",
+            default: "true",
+        }],
         &[preference::SMOOTHING, preference::SFT_WEIGHT],
     ],
 };

@@ -51,12 +51,8 @@ impl CreditRule for LengthWeighted {
 }
 
 pub(super) fn build(given: &Value) -> Result<Box<dyn Algorithm>, KnobError> {
-    let defaults = Knobs {
-        kl_in: Place::Reward,
-        kl_estimator: Estimator::K1,
-        aggregation: Aggregation::SequenceMeanTokenSum,
-        ..Knobs::default()
-    };
+    let defaults =
+        Knobs { kl_in: Place::Reward, kl_estimator: Estimator::K1, aggregation: Aggregation::SequenceMeanTokenSum, ..Knobs::default() };
     let knobs = Knobs::read(&CARD, given, &defaults)?;
     let parts = Parts { credit: Box::new(LengthWeighted), ratio: Level::Token, gate: Box::new(Plain) };
     Ok(Box::new(Online::new(&CARD, &knobs, parts)?))

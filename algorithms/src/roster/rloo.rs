@@ -23,7 +23,11 @@ pub(super) static CARD: Card = Card {
     parts: &["credit::leave_one_out", "kl::k1", "ratio::sequence", "clip::surrogate", "reduce::row_mean_token_mean"],
     knobs: &[
         &online::clip("0.2", "0.2"),
-        &[Knob { name: "normalize", help: "Whether advantages are centred and divided by their deviation over the batch.", default: "false" }],
+        &[Knob {
+            name: "normalize",
+            help: "Whether advantages are centred and divided by their deviation over the batch.",
+            default: "false",
+        }],
         &online::kl("0.0", "\"reward\"", "\"k1\""),
         &[online::ENTROPY],
         &online::CORRECTION,
@@ -37,12 +41,8 @@ struct Own {
 }
 
 pub(super) fn build(given: &Value) -> Result<Box<dyn Algorithm>, KnobError> {
-    let defaults = Knobs {
-        kl_in: Place::Reward,
-        kl_estimator: Estimator::K1,
-        aggregation: Aggregation::SequenceMeanTokenMean,
-        ..Knobs::default()
-    };
+    let defaults =
+        Knobs { kl_in: Place::Reward, kl_estimator: Estimator::K1, aggregation: Aggregation::SequenceMeanTokenMean, ..Knobs::default() };
     let knobs = Knobs::read(&CARD, given, &defaults)?;
     let Own { normalize } = read(&CARD, given, &Own { normalize: false })?;
     let parts = Parts { credit: Box::new(LeaveOneOut { normalize }), ratio: Level::SequenceProduct, gate: Box::new(knobs.clip()) };

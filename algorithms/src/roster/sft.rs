@@ -4,10 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    AlgoState, AlgorithmError, Card, DemonstrationLeaves, Demonstrations, Denominators, Family, KnobError, Needs, Objective, RoleLoss, Stats,
-    knobs::read,
-    online,
-    reduce::Aggregation,
+    AlgoState, AlgorithmError, Card, DemonstrationLeaves, Demonstrations, Denominators, Family, KnobError, Needs, Objective, RoleLoss,
+    Stats, knobs::read, online, reduce::Aggregation,
 };
 
 pub(super) static CARD: Card = Card {

@@ -177,7 +177,11 @@ mod tests {
         let made = CharCount.generate(&config, Seed(3)).unwrap().unwrap();
         assert_eq!((made.train.len(), made.heldout.len()), (500, 50));
         assert!(made.train.iter().all(|r| (5..=20).contains(&r.json["word"].as_str().unwrap().len())));
-        let ids = |rows: &[Row]| rows.iter().map(|r| Task::of(CharCount.read(r, &config).unwrap().named().example.unwrap()).unwrap().id).collect::<std::collections::HashSet<_>>();
+        let ids = |rows: &[Row]| {
+            rows.iter()
+                .map(|r| Task::of(CharCount.read(r, &config).unwrap().named().example.unwrap()).unwrap().id)
+                .collect::<std::collections::HashSet<_>>()
+        };
         assert!(ids(&made.train).is_disjoint(&ids(&made.heldout)));
         let counts: Vec<usize> =
             made.train.iter().map(|r| r.json["word"].as_str().unwrap().matches(r.json["letter"].as_str().unwrap()).count()).collect();

@@ -116,7 +116,10 @@ impl Knobs {
     /// The letter that a text opens with: `B`, `(B) Paris`, `**B.** Paris`; `A dog` opens with a word.
     fn first(&self, text: &str) -> Option<char> {
         let text = text.trim_start_matches(|c: char| c.is_whitespace() || "*:$".contains(c));
-        let text = ["option ", "Option ", "choice ", "\\text{", "\\textbf{", "\\mathrm{"].iter().find_map(|p| text.strip_prefix(p)).unwrap_or(text);
+        let text = ["option ", "Option ", "choice ", "\\text{", "\\textbf{", "\\mathrm{"]
+            .iter()
+            .find_map(|p| text.strip_prefix(p))
+            .unwrap_or(text);
         let bracketed = text.starts_with(['(', '[']);
         let mut rest = text.trim_start_matches(['(', '[']).chars();
         let letter = rest.next().filter(|c| self.letters.contains(*c))?;
@@ -140,7 +143,18 @@ mod tests {
     #[test]
     fn letters_are_found_where_people_put_them() {
         let knobs = Knobs::default();
-        let named = ["B", "(B)", "B.", "B) Paris", "**B**", "The answer is B", "Answer: **B**. Paris", "\\boxed{\\text{B}}", "answer: option B", "so I take (B)"];
+        let named = [
+            "B",
+            "(B)",
+            "B.",
+            "B) Paris",
+            "**B**",
+            "The answer is B",
+            "Answer: **B**. Paris",
+            "\\boxed{\\text{B}}",
+            "answer: option B",
+            "so I take (B)",
+        ];
         for text in named {
             assert_eq!(knobs.letter(text), Some('B'), "`{text}`");
         }

@@ -53,7 +53,11 @@ static CARD: RewardCard = RewardCard {
             help: "What is no difference: none, space (runs of white space), case (that and case), words (that, punctuation and articles).",
             default: "\"space\"",
         },
-        KnobCard { name: "within", help: "The tag whose last content is the answer (`answer` for <answer>..</answer>); empty: all of it.", default: "\"\"" },
+        KnobCard {
+            name: "within",
+            help: "The tag whose last content is the answer (`answer` for <answer>..</answer>); empty: all of it.",
+            default: "\"\"",
+        },
         KnobCard { name: "field", help: "The field of the truth that holds the text; a list means any of them.", default: "\"answer\"" },
         KnobCard { name: "right", help: "The score of an answer that matches.", default: "1.0" },
         KnobCard { name: "wrong", help: "The score of any other answer.", default: "0.0" },

@@ -34,8 +34,16 @@ static CARD: RewardCard = RewardCard {
     name: "language",
     claim: "The share of the answer's words that stand in passages of the wanted language, as recognised by their trigrams.",
     knobs: &[
-        KnobCard { name: "language", help: "The language, by its code of three letters (ISO 639-3): eng, deu, fra, cmn, spa ..", default: "\"eng\"" },
-        KnobCard { name: "min_letters", help: "The fewest letters that are judged; formulas, code between backquotes and digits do not count.", default: "20" },
+        KnobCard {
+            name: "language",
+            help: "The language, by its code of three letters (ISO 639-3): eng, deu, fra, cmn, spa ..",
+            default: "\"eng\"",
+        },
+        KnobCard {
+            name: "min_letters",
+            help: "The fewest letters that are judged; formulas, code between backquotes and digits do not count.",
+            default: "20",
+        },
         KnobCard { name: "neutral", help: "The score of an answer with fewer letters: it is in no language.", default: "1.0" },
     ],
     cases: &[
@@ -164,7 +172,8 @@ mod tests {
 
     #[test]
     fn an_answer_that_changes_its_language_gets_a_part() {
-        let english = "We first compute how many apples are left, and then we divide them among the children who came to the party. ".repeat(4);
+        let english =
+            "We first compute how many apples are left, and then we divide them among the children who came to the party. ".repeat(4);
         let chinese = "首先我们计算还剩下多少个苹果，然后把它们分给来参加聚会的孩子们。".repeat(12);
         assert_eq!((score("eng", &english), score("cmn", &chinese)), (1.0, 1.0));
         let mixed = score("eng", &format!("{english}\n{chinese}"));
@@ -174,7 +183,10 @@ mod tests {
     #[test]
     fn formulas_and_code_are_no_language() {
         let text = "Therefore the result of this calculation is $\\frac{xyz}{abc}$ and `for wort in liste` ends here.";
-        assert_eq!(prose(text).split_whitespace().collect::<Vec<_>>().join(" "), "Therefore the result of this calculation is and ends here.");
+        assert_eq!(
+            prose(text).split_whitespace().collect::<Vec<_>>().join(" "),
+            "Therefore the result of this calculation is and ends here."
+        );
         assert_eq!(score("eng", text), 1.0);
     }
 

@@ -27,7 +27,11 @@ static CARD: RewardCard = RewardCard {
     name: "overlong",
     claim: "DAPO's soft overlong punishment: 0 up to max - buffer tokens, then linear down to -1 at max (arXiv:2503.14476, equation 13).",
     knobs: &[
-        KnobCard { name: "max", help: "Tokens from which on the score is -1; at most sampling.max_new_tokens, else nothing reaches it.", default: "20480" },
+        KnobCard {
+            name: "max",
+            help: "Tokens from which on the score is -1; at most sampling.max_new_tokens, else nothing reaches it.",
+            default: "20480",
+        },
         KnobCard { name: "buffer", help: "Over how many tokens before `max` the score falls; from 1 to max.", default: "4096" },
     ],
     cases: &[
