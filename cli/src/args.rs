@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-pub use crate::bench::args::{BenchGivenArgs, BenchPpoArgs};
+pub use crate::bench::args::{BenchGivenArgs, BenchGrpoArgs, BenchLearningArgs, BenchModelArgs, BenchPpoArgs, BenchRolloutArgs};
 pub use crate::commands::reward::args::{OneReward, Reward};
 pub use crate::eval::args::{Eval, EvalPerplexityArgs, EvalPreferenceArgs, EvalTaskArgs, EvalWinrateArgs, OutputArgs, ScorerKind};
 
@@ -185,82 +185,6 @@ pub enum Bench {
         #[arg(long)]
         echo: bool,
     },
-}
-
-/// `collimate bench grpo`.
-#[derive(Debug, Clone, Args)]
-pub struct BenchGrpoArgs {
-    /// A Hugging Face directory or a GGUF file.
-    #[arg(long, value_name = "PATH")]
-    pub model: PathBuf,
-    /// GSM8K questions (JSONL), taken in file order.
-    #[arg(long, value_name = "FILE")]
-    pub data: PathBuf,
-    /// Prompts of a step.
-    #[arg(long, default_value_t = 4)]
-    pub prompts: usize,
-    /// Completions of a prompt.
-    #[arg(long, default_value_t = 8)]
-    pub group: usize,
-    /// Tokens of each completion.
-    #[arg(long, default_value_t = 64)]
-    pub new_tokens: usize,
-    /// Measured steps; one more before them is a warm-up.
-    #[arg(long, default_value_t = 5)]
-    pub steps: usize,
-    /// Tokens of a forward and backward pass at most.
-    #[arg(long, default_value_t = 4096)]
-    pub micro_tokens: usize,
-    /// Megabytes for kept activations; 0 = as many as are needed.
-    #[arg(long, default_value_t = 0)]
-    pub tape_mb: usize,
-    /// Compute the training forward anew instead of taking the sampler's activations.
-    #[arg(long)]
-    pub no_reuse: bool,
-    /// Train adapters of this rank on every projection instead of the weights; 0 = none.
-    #[arg(long, value_name = "RANK", default_value_t = 0)]
-    pub lora: usize,
-    /// Threads.
-    #[arg(long, default_value_t = 0)]
-    pub threads: usize,
-    /// Write the spans of the run here, for chrome://tracing or Perfetto.
-    #[arg(long, value_name = "FILE")]
-    pub trace: Option<PathBuf>,
-    /// Print JSON only.
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// `collimate bench rollout`.
-#[derive(Debug, Clone, Args)]
-pub struct BenchRolloutArgs {
-    /// A Hugging Face directory or a GGUF file.
-    #[arg(long, value_name = "PATH")]
-    pub model: PathBuf,
-    /// GSM8K questions (JSONL), taken in file order.
-    #[arg(long, value_name = "FILE")]
-    pub data: PathBuf,
-    /// Batch sizes.
-    #[arg(long, value_delimiter = ',', default_value = "1,8,32")]
-    pub batch: Vec<usize>,
-    /// Tokens of each prompt.
-    #[arg(long, default_value_t = 64)]
-    pub prompt: usize,
-    /// Tokens of each completion.
-    #[arg(long, default_value_t = 64)]
-    pub new_tokens: usize,
-    /// Measured repetitions; the median counts.
-    #[arg(long, default_value_t = 5)]
-    pub repeats: usize,
-    /// Threads.
-    #[arg(long, default_value_t = 0)]
-    pub threads: usize,
-    /// Write the spans of the run here, for chrome://tracing or Perfetto.
-    #[arg(long, value_name = "FILE")]
-    pub trace: Option<PathBuf>,
-    /// Print JSON only.
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// `collimate bench reward-plugin`.

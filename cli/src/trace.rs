@@ -21,8 +21,10 @@ pub(crate) struct Trace(Arc<Mutex<BufWriter<File>>>);
 impl Drop for Trace {
     fn drop(&mut self) {
         let mut out = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // A trace that cannot be finished is no reason to fail a run that is.
-        let _ = out.write_all(b"\n]\n").and_then(|()| out.flush());
+        // A trace that cannot be written is no reason to fail a run that is done, but it is told.
+        if let Err(error) = out.write_all(b"\n]\n").and_then(|()| out.flush()) {
+            crate::session::say(&format!("warning: the trace is not whole: {error}"));
+        }
     }
 }
 
@@ -68,6 +70,7 @@ impl Chrome {
         let comma = if std::mem::replace(&mut *first, false) { "" } else { ",\n" };
         let tid = THREAD.with(|t| *t);
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        // What the buffer could not write it keeps, and tells when the trace is closed.
         let _ = write!(out, "{comma}{{\"name\":\"{name}\",\"ph\":\"{phase}\",\"ts\":{ts:.3},\"pid\":1,\"tid\":{tid}}}");
     }
 }

@@ -49,13 +49,13 @@ struct Spent {
 }
 
 pub(super) fn bench(task: Task, args: &BenchGivenArgs) -> Result<Code, Exit> {
-    if args.rows == 0 || args.length < 2 || args.steps == 0 {
+    if args.rows == 0 || args.length < 2 || args.learning.steps == 0 {
         return Err(refused("--rows and --steps must be 1 or more, --length 2 or more"));
     }
-    let _trace = trace::start(args.trace.as_deref())?;
-    let threads = session::start_libtorch(args.threads);
-    let opened = session::open_model(&args.model)?;
-    let wanted = args.rows * (args.steps + 1);
+    let _trace = trace::start(args.on.trace.as_deref())?;
+    let threads = session::start_libtorch(args.on.threads);
+    let opened = session::open_model(&args.on.model)?;
+    let wanted = args.rows * (args.learning.steps + 1);
     let objective = |name: &str| method(name, &json!({})).or_failed();
     match (task, objective(["sft", "dpo", "reward_model"][task as usize])?) {
         (Task::Sft, Method::Demonstrations(objective)) => {
@@ -119,12 +119,13 @@ fn enough<R>(rows: Vec<R>, wanted: usize, file: &Path) -> Result<Vec<R>, Exit> {
 }
 
 fn config(args: &BenchGivenArgs) -> LearnerConfig {
-    let schedule = Schedule { shape: Shape::Constant, lr: 1e-6, warmup: 0, total: args.steps as u64 + 1, min_ratio: 0.0, decay_share: 0.0 };
+    let schedule =
+        Schedule { shape: Shape::Constant, lr: 1e-6, warmup: 0, total: args.learning.steps as u64 + 1, min_ratio: 0.0, decay_share: 0.0 };
     let optimizer = OptimizerConfig { betas: (0.9, 0.999), eps: 1e-8, weight_decay: 0.0, clip_grad: 1.0 };
     LearnerConfig {
         epochs: 1,
         minibatches: 1,
-        micro_tokens: args.micro_tokens,
+        micro_tokens: args.learning.micro_tokens,
         max_new_tokens: args.length,
         max_skips: 3,
         optimizer,
@@ -153,14 +154,15 @@ fn run<D: Kind>(
         refer::<D>(&model, &mut rows, 1)?;
     }
     let cache_s = start.elapsed().as_secs_f64();
-    let tape = if args.tape_mb == 0 { Tape::new() } else { Tape::with_limit(args.tape_mb << 20) };
+    let tape = if args.learning.tape_mb == 0 { Tape::new() } else { Tape::with_limit(args.learning.tape_mb << 20) };
     let mut learner = GivenLearner::new::<D>(&model, config(args), tape);
     let before = Ceilings::measure();
     let mut state = AlgoState::default();
     let mut all = Vec::new();
     for (step, rows) in rows.chunks_mut(args.rows).enumerate() {
-        let spent = one::<D>((&model, other.as_ref()), &mut learner, (objective, &mut state), rows, (step as u64, args.micro_tokens))?;
-        if !args.json {
+        let spent =
+            one::<D>((&model, other.as_ref()), &mut learner, (objective, &mut state), rows, (step as u64, args.learning.micro_tokens))?;
+        if !args.on.json {
             session::say(&format!("step {step}: {:.2} s ({spent:?})", spent.whole));
         }
         // The first step warms up: buffers are made, pages are faulted in.
@@ -168,8 +170,9 @@ fn run<D: Kind>(
     }
     let peak = machine::peak_rss_mb(); // before the ceilings' own buffers
     let ceilings = Ceilings::median(&[before, Ceilings::measure()]);
-    let tokens = rows[args.rows..].iter().map(sides).sum::<usize>() as f64 / args.steps as f64;
-    let trained = if name == "reward" { 0.0 } else { rows[args.rows..].iter().map(learnt).sum::<usize>() as f64 / args.steps as f64 };
+    let tokens = rows[args.rows..].iter().map(sides).sum::<usize>() as f64 / args.learning.steps as f64;
+    let trained =
+        if name == "reward" { 0.0 } else { rows[args.rows..].iter().map(learnt).sum::<usize>() as f64 / args.learning.steps as f64 };
     let work = Work { tokens, trained, config: &model.config };
     let mut out = report(args, (&all, work), ceilings, (threads, peak));
     out["bench"] = json!(name);
@@ -237,7 +240,7 @@ fn report(args: &BenchGivenArgs, (all, work): (&[Spent], Work<'_>), ceilings: Ce
     let floor_s = flops / (ceilings.sgemm_gflops * 1e9);
     let median = of(|s| s.whole);
     json!({
-        "rows": args.rows, "steps": args.steps, "threads": threads, "step_s": spread(&all.iter().map(|s| s.whole).collect::<Vec<_>>()),
+        "rows": args.rows, "steps": args.learning.steps, "threads": threads, "step_s": spread(&all.iter().map(|s| s.whole).collect::<Vec<_>>()),
         "phases": { "reference": of(|s| s.reference), "forward_backward": of(|s| s.forward_backward), "optimizer": of(|s| s.optimizer) },
         "tokens": work.tokens, "trunk_rows": of(|s| s.rows), "tokens_per_s": work.tokens / median, "peak_rss_mb": peak,
         "sgemm_gflops": ceilings.sgemm_gflops, "read_gbs": ceilings.read_gbs, "floor_s": floor_s, "fraction_of_floor": floor_s / median,

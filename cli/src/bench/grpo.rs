@@ -13,14 +13,14 @@ use collimate_learners::{LearnerConfig, OptimizerConfig, PolicyLearner, Schedule
 use collimate_models::{Model, Recording, Tape};
 use collimate_rewards::RewardSet;
 use collimate_text::Tokenizer;
-use collimate_types::{Answer, Prompt, RolloutGroup, RolloutRequest, Sampling, ScoredGroup, Seed};
+use collimate_types::{Answer, Prompt, RolloutGroup, Sampling, ScoredGroup, Seed};
 use serde_json::{Value, json};
 
 use crate::args::BenchGrpoArgs;
 use crate::bench::{
     ceilings::{self, Ceilings},
     floor::Floor,
-    questions, spread,
+    questions, requests, spread,
 };
 use crate::config::{LoraSection, Recipe};
 use crate::exit::{Code, Exit, OrExit, refused};
@@ -49,13 +49,13 @@ struct Bench<'a> {
 }
 
 pub(super) fn bench(args: &BenchGrpoArgs) -> Result<Code, Exit> {
-    if args.prompts == 0 || args.group < 2 || args.new_tokens == 0 || args.steps == 0 {
+    if args.prompts == 0 || args.group < 2 || args.new_tokens == 0 || args.learning.steps == 0 {
         return Err(refused("--prompts, --new-tokens and --steps must be 1 or more, --group 2 or more"));
     }
-    let _trace = trace::start(args.trace.as_deref())?;
-    let threads = session::start_libtorch(args.threads);
-    let opened = session::open_model(&args.model)?;
-    let prompts = questions(&opened.tokenizer, &args.data, args.prompts * (args.steps + 1))?;
+    let _trace = trace::start(args.on.trace.as_deref())?;
+    let threads = session::start_libtorch(args.on.threads);
+    let opened = session::open_model(&args.on.model)?;
+    let prompts = questions(&opened.tokenizer, &args.data, args.prompts * (args.learning.steps + 1))?;
     let model = match args.lora {
         0 => session::load(&opened.source)?,
         rank => {
@@ -69,10 +69,10 @@ pub(super) fn bench(args: &BenchGrpoArgs) -> Result<Code, Exit> {
     let mut bench = Bench::new(args, &model, &opened.tokenizer)?;
     let before = Ceilings::measure();
     let (mut phases, mut batches, mut faults) = (Vec::new(), Vec::new(), Vec::new());
-    for step in 0..=args.steps {
+    for step in 0..=args.learning.steps {
         let start = machine::minor_faults();
         let (spent, groups) = bench.step(step, &prompts[step * args.prompts..(step + 1) * args.prompts])?;
-        if !args.json {
+        if !args.on.json {
             session::say(&format!("step {step}: {:.2} s ({spent:?})", spent.whole));
         }
         // The first step warms up: buffers are made, pages are faulted in.
@@ -91,13 +91,19 @@ pub(super) fn bench(args: &BenchGrpoArgs) -> Result<Code, Exit> {
 
 impl<'a> Bench<'a> {
     fn new(args: &'a BenchGrpoArgs, model: &'a Model, tokenizer: &'a Tokenizer) -> Result<Self, Exit> {
-        let schedule =
-            Schedule { shape: Shape::Constant, lr: 1e-6, warmup: 0, total: args.steps as u64 + 1, min_ratio: 0.0, decay_share: 0.0 };
+        let schedule = Schedule {
+            shape: Shape::Constant,
+            lr: 1e-6,
+            warmup: 0,
+            total: args.learning.steps as u64 + 1,
+            min_ratio: 0.0,
+            decay_share: 0.0,
+        };
         let optimizer = OptimizerConfig { betas: (0.9, 0.999), eps: 1e-8, weight_decay: 0.0, clip_grad: 1.0 };
         let config = LearnerConfig {
             epochs: 1,
             minibatches: 1,
-            micro_tokens: args.micro_tokens,
+            micro_tokens: args.learning.micro_tokens,
             max_new_tokens: args.new_tokens,
             max_skips: 3,
             optimizer,
@@ -113,7 +119,7 @@ impl<'a> Bench<'a> {
             learner: PolicyLearner::new(model, config),
             rewards: RewardSet::of("distinct", distinct),
             engine: Engine::new(),
-            recording: match (args.no_reuse, args.tape_mb) {
+            recording: match (args.no_reuse, args.learning.tape_mb) {
                 (true, 0) => Recording::off(Tape::new()),
                 (true, mb) => Recording::off(Tape::with_limit(mb << 20)),
                 (false, 0) => Recording::new(),
@@ -124,13 +130,7 @@ impl<'a> Bench<'a> {
     }
 
     fn generate(&mut self, step: usize, prompts: &[Arc<Prompt>]) -> Result<Vec<RolloutGroup>, Exit> {
-        let request = |(i, prompt): (usize, &Arc<Prompt>)| RolloutRequest {
-            prompt: prompt.clone(),
-            group: self.args.group,
-            sampling: self.sampling.clone(),
-            seed: Seed(1).fork("rollout", step as u64).fork("prompt", i as u64),
-        };
-        let requests: Vec<RolloutRequest> = prompts.iter().enumerate().map(request).collect();
+        let requests = requests(prompts, self.args.group, &self.sampling, step);
         let slots = self.args.group * prompts.len();
         let (parts, recording) = ((self.model, self.tokenizer), &mut self.recording);
         self.engine.record(parts, &requests, slots, step as u64, recording, &mut |_| true).or_failed()
@@ -179,7 +179,7 @@ fn report(
     let floor_s = ceilings::median(&mut floors);
     let other = of(|p| p.whole - p.generate - p.score - p.forward_backward - p.optimizer);
     json!({
-        "bench": "grpo", "prompts": args.prompts, "group": args.group, "new_tokens": args.new_tokens, "steps": args.steps, "threads": threads,
+        "bench": "grpo", "prompts": args.prompts, "group": args.group, "new_tokens": args.new_tokens, "steps": args.learning.steps, "threads": threads,
         "step_s": step_s,
         "phases": {
             "generate": of(|p| p.generate), "score": of(|p| p.score), "forward_backward": of(|p| p.forward_backward),

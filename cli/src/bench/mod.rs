@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use collimate_datasets::{DataConfig, load};
 use collimate_text::Tokenizer;
-use collimate_types::{Prompt, Seed, Task};
+use collimate_types::{Prompt, RolloutRequest, Sampling, Seed, Task};
 use serde_json::{Value, json};
 
 use crate::args::Bench;
@@ -61,6 +61,17 @@ fn tasks(file: &Path, count: usize) -> Result<Vec<Arc<Task>>, Exit> {
         )));
     }
     Ok(split.train.tasks.iter().take(count).cloned().collect())
+}
+
+/// A request for every prompt; its numbers are drawn at the address of step and prompt.
+fn requests(prompts: &[Arc<Prompt>], group: usize, sampling: &Arc<Sampling>, step: usize) -> Vec<RolloutRequest> {
+    let request = |(i, prompt): (usize, &Arc<Prompt>)| RolloutRequest {
+        prompt: prompt.clone(),
+        group,
+        sampling: sampling.clone(),
+        seed: Seed(1).fork("rollout", step as u64).fork("prompt", i as u64),
+    };
+    prompts.iter().enumerate().map(request).collect()
 }
 
 /// Median, least and most.

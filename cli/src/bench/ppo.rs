@@ -14,12 +14,12 @@ use collimate_learners::{CriticConfig, CriticLearner, LearnerConfig, OptimizerCo
 use collimate_models::{Fresh, Model, Recording, ScoreModel};
 use collimate_rewards::RewardSet;
 use collimate_text::Tokenizer;
-use collimate_types::{Prompt, RolloutGroup, RolloutRequest, Sampling, ScoredGroup, Seed};
+use collimate_types::{Prompt, RolloutGroup, Sampling, ScoredGroup, Seed};
 use serde_json::{Value, json};
 use tch::Kind;
 
 use crate::bench::args::BenchPpoArgs;
-use crate::bench::{ceilings, questions, spread};
+use crate::bench::{ceilings, questions, requests, spread};
 use crate::exit::{Code, Exit, OrExit, refused};
 use crate::run::reference as told;
 use crate::{machine, session, trace};
@@ -52,18 +52,18 @@ struct Bench<'a> {
 }
 
 pub(super) fn bench(args: &BenchPpoArgs) -> Result<Code, Exit> {
-    if args.prompts == 0 || args.group == 0 || args.new_tokens == 0 || args.steps == 0 {
+    if args.prompts == 0 || args.group == 0 || args.new_tokens == 0 || args.learning.steps == 0 {
         return Err(refused("--prompts, --group, --new-tokens and --steps must be 1 or more"));
     }
-    let _trace = trace::start(args.trace.as_deref())?;
-    let threads = session::start_libtorch(args.threads);
-    let opened = session::open_model(&args.model)?;
-    let prompts = questions(&opened.tokenizer, &args.data, args.prompts * (args.steps + 1))?;
+    let _trace = trace::start(args.on.trace.as_deref())?;
+    let threads = session::start_libtorch(args.on.threads);
+    let opened = session::open_model(&args.on.model)?;
+    let prompts = questions(&opened.tokenizer, &args.data, args.prompts * (args.learning.steps + 1))?;
     let mut bench = Bench::new(args, &opened)?;
     let mut phases = Vec::new();
-    for step in 0..=args.steps {
+    for step in 0..=args.learning.steps {
         let spent = bench.step(step, &prompts[step * args.prompts..(step + 1) * args.prompts])?;
-        if !args.json {
+        if !args.on.json {
             session::say(&format!("step {step}: {:.2} s ({spent:?})", spent.whole));
         }
         // The first step warms up: buffers are made, pages are faulted in.
@@ -75,13 +75,19 @@ pub(super) fn bench(args: &BenchPpoArgs) -> Result<Code, Exit> {
 
 impl<'a> Bench<'a> {
     fn new(args: &'a BenchPpoArgs, opened: &'a session::Opened) -> Result<Self, Exit> {
-        let schedule =
-            Schedule { shape: Shape::Constant, lr: 1e-6, warmup: 0, total: args.steps as u64 + 1, min_ratio: 0.0, decay_share: 0.0 };
+        let schedule = Schedule {
+            shape: Shape::Constant,
+            lr: 1e-6,
+            warmup: 0,
+            total: args.learning.steps as u64 + 1,
+            min_ratio: 0.0,
+            decay_share: 0.0,
+        };
         let optimizer = OptimizerConfig { betas: (0.9, 0.999), eps: 1e-8, weight_decay: 0.0, clip_grad: 1.0 };
         let learner = LearnerConfig {
             epochs: 1,
             minibatches: 1,
-            micro_tokens: args.micro_tokens,
+            micro_tokens: args.learning.micro_tokens,
             max_new_tokens: args.new_tokens,
             max_skips: 3,
             optimizer,
@@ -92,7 +98,7 @@ impl<'a> Bench<'a> {
         reference.freeze();
         let critic = opened.source.load_scores(Kind::Float, Some(Fresh::Zero)).or_model()?;
         let judge = opened.source.load_scores(Kind::Float, Some(Fresh::Normal(Seed(1)))).or_model()?;
-        let judge = RewardModel::loaded(judge, session::open_model(&args.model)?.tokenizer, args.micro_tokens);
+        let judge = RewardModel::loaded(judge, session::open_model(&args.on.model)?.tokenizer, args.learning.micro_tokens);
         let sampling = Sampling { max_new_tokens: args.new_tokens, min_new_tokens: args.new_tokens, ..Sampling::default() };
         Ok(Self {
             args,
@@ -105,19 +111,13 @@ impl<'a> Bench<'a> {
             algorithm: build("ppo", &json!({"beta": 0.05})).or_failed()?,
             rewards: RewardSet::of("reward_model", judge),
             engine: Engine::new(),
-            recording: if args.tape_mb == 0 { Recording::new() } else { Recording::with_limit(args.tape_mb << 20) },
+            recording: if args.learning.tape_mb == 0 { Recording::new() } else { Recording::with_limit(args.learning.tape_mb << 20) },
             sampling: Arc::new(sampling),
         })
     }
 
     fn generate(&mut self, step: usize, prompts: &[Arc<Prompt>]) -> Result<Vec<RolloutGroup>, Exit> {
-        let request = |(i, prompt): (usize, &Arc<Prompt>)| RolloutRequest {
-            prompt: prompt.clone(),
-            group: self.args.group,
-            sampling: self.sampling.clone(),
-            seed: Seed(1).fork("rollout", step as u64).fork("prompt", i as u64),
-        };
-        let requests: Vec<RolloutRequest> = prompts.iter().enumerate().map(request).collect();
+        let requests = requests(prompts, self.args.group, &self.sampling, step);
         let slots = self.args.group * prompts.len();
         self.engine.record((&self.model, self.tokenizer), &requests, slots, step as u64, &mut self.recording, &mut |_| true).or_failed()
     }
@@ -134,9 +134,9 @@ impl<'a> Bench<'a> {
         let generate = lap();
         let scored: Vec<ScoredGroup> = groups.into_iter().map(|g| self.rewards.score(g)).collect();
         let score = lap();
-        let logp = told::logp(&self.reference, &scored, 1.0, self.args.micro_tokens).or_failed()?;
+        let logp = told::logp(&self.reference, &scored, 1.0, self.args.learning.micro_tokens).or_failed()?;
         let reference = lap();
-        let values = told::values(&self.critic, &scored, self.args.micro_tokens).or_failed()?;
+        let values = told::values(&self.critic, &scored, self.args.learning.micro_tokens).or_failed()?;
         let of = Told { reference: Some(&logp), values: Some(&values), greedy: None };
         let batch = credit(self.algorithm.as_ref(), &mut AlgoState::default(), &scored, of, 1.0).or_failed()?;
         self.engine.release();
@@ -156,7 +156,7 @@ fn report(args: &BenchPpoArgs, threads: usize, phases: &[Phases]) -> Value {
     let of = |pick: fn(&Phases) -> f64| ceilings::median(&mut phases.iter().map(pick).collect::<Vec<_>>());
     let tokens = (args.prompts * args.group * args.new_tokens) as f64;
     json!({
-        "bench": "ppo", "prompts": args.prompts, "group": args.group, "new_tokens": args.new_tokens, "steps": args.steps, "threads": threads,
+        "bench": "ppo", "prompts": args.prompts, "group": args.group, "new_tokens": args.new_tokens, "steps": args.learning.steps, "threads": threads,
         "step_s": spread(&phases.iter().map(|p| p.whole).collect::<Vec<_>>()),
         "phases": {
             "generate": of(|p| p.generate), "score": of(|p| p.score), "reference": of(|p| p.reference), "values": of(|p| p.values),

@@ -6,11 +6,11 @@ use std::time::Instant;
 use collimate_actors::{Engine, Progress};
 use collimate_models::Model;
 use collimate_text::Tokenizer;
-use collimate_types::{Prompt, RolloutRequest, Sampling, Seed};
+use collimate_types::{Prompt, Sampling};
 use serde_json::{Value, json};
 
 use crate::args::BenchRolloutArgs;
-use crate::bench::{bare_questions, ceilings, spread};
+use crate::bench::{bare_questions, ceilings, requests, spread};
 use crate::exit::{Code, Exit, OrExit, refused};
 use crate::{machine, session, trace};
 
@@ -18,9 +18,9 @@ pub(super) fn bench(args: &BenchRolloutArgs) -> Result<Code, Exit> {
     if args.batch.contains(&0) || args.batch.is_empty() || args.prompt == 0 || args.new_tokens < 2 || args.repeats == 0 {
         return Err(refused("--batch, --prompt and --repeats must be 1 or more, --new-tokens 2 or more"));
     }
-    let _trace = trace::start(args.trace.as_deref())?;
-    let threads = session::start_libtorch(args.threads);
-    let opened = session::open_model(&args.model)?;
+    let _trace = trace::start(args.on.trace.as_deref())?;
+    let threads = session::start_libtorch(args.on.threads);
+    let opened = session::open_model(&args.on.model)?;
     let model = session::load(&opened.source)?;
     let most = args.batch.iter().copied().max().unwrap_or(1);
     // Only questions of at least `prompt` ids can be cut to it, so more are read than are used.
@@ -55,13 +55,7 @@ fn one(model: &Model, tokenizer: &Tokenizer, prompts: &[Arc<Prompt>], args: &Ben
     let mut engine = Engine::new();
     let (mut prefill, mut decode, mut whole) = (Vec::new(), Vec::new(), Vec::new());
     for repeat in 0..=args.repeats {
-        let request = |(i, p): (usize, &Arc<Prompt>)| RolloutRequest {
-            prompt: p.clone(),
-            group: 1,
-            sampling: sampling.clone(),
-            seed: Seed(1).fork("bench", repeat as u64).fork("prompt", i as u64),
-        };
-        let requests: Vec<RolloutRequest> = prompts.iter().enumerate().map(request).collect();
+        let requests = requests(prompts, 1, &sampling, repeat);
         let start = Instant::now();
         let mut first = None;
         let mut observe = |_: Progress<'_>| {

@@ -107,8 +107,9 @@ impl<'a, D: Kind> GivenWork<'a, D> {
         let model = other.as_ref().unwrap_or(&self.model);
         for (at, row) in missing {
             // A pass for each row: its numbers must not depend on what else is missing.
-            let mut sums = reference::<D>(model, std::slice::from_ref(&row), 1).or_failed()?;
-            cache.put(at, sums.pop().unwrap_or_default());
+            for sums in reference::<D>(model, std::slice::from_ref(&row), 1).or_failed()? {
+                cache.put(at.clone(), sums);
+            }
             if frame.signals.asked() {
                 cache.write()?;
                 return Err(Exit { code: Code::Stopped, message: None });
