@@ -82,7 +82,8 @@ impl Faulty {
                 #[expect(clippy::zombie_processes, reason = "that is what it is for")]
                 let child = std::process::Command::new("sleep").arg("300").spawn().unwrap();
                 let mut file = std::fs::File::options().create(true).append(true).open(self.0.dir.join("orphans")).unwrap();
-                writeln!(file, "{}", child.id()).unwrap();
+                // In one call, or the lines of two copies mix.
+                file.write_all(format!("{}\n", child.id()).as_bytes()).unwrap();
             }
             "noise" => {
                 let line = vec![b'x'; 1 << 20];
